@@ -1,0 +1,153 @@
+"""SynergyNet (Wu, Xu & Neumann, 3DV 2021) in PyTorch, on our head model.
+
+`ImageToParameters`: MobileNetV2 (Sandler et al., 2018) and three linear heads give 12 pose + 40 identity +
+52 expression numbers, whitened. `LandmarkRefinement` (MAFA) adds to the landmarks of the mesh what point, global,
+image, shape and expression features say. `LandmarksToParameters` regresses the numbers back from landmarks.
+Unlike the release, the last layers are linear: a residual and a whitened number may be negative.
+"""
+
+import torch
+from torch import nn
+
+POSE, IDENTITY, EXPRESSION = 12, 40, 52
+PARAMETERS = POSE + IDENTITY + EXPRESSION
+# expansion, channels, repeats, stride
+MOBILENET_V2 = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
+FEATURES = 1280
+REFINEMENT_SCALE = 3.0  # crop pixels per unit of the refinement's output
+CROP = 120.0
+
+
+def convolution(inputs, outputs, kernel=1, stride=1, groups=1, activation=True):
+    layers = [
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs),
+    ]
+    return nn.Sequential(*layers, *([nn.ReLU6()] if activation else []))
+
+
+class InvertedResidual(nn.Module):
+    def __init__(self, inputs, outputs, stride, expansion):
+        super().__init__()
+        hidden = inputs * expansion
+        self.body = nn.Sequential(
+            *([convolution(inputs, hidden)] if expansion > 1 else []),
+            convolution(hidden, hidden, 3, stride, groups=hidden),
+            convolution(hidden, outputs, activation=False),
+        )
+        self.skip = stride == 1 and inputs == outputs
+
+    def forward(self, x):
+        return x + self.body(x) if self.skip else self.body(x)
+
+
+class ImageToParameters(nn.Module):
+    def __init__(self):
+        super().__init__()
+        layers, inputs = [convolution(3, 32, 3, 2)], 32
+        for expansion, outputs, repeats, stride in MOBILENET_V2:
+            for i in range(repeats):
+                layers.append(InvertedResidual(inputs, outputs, stride if i == 0 else 1, expansion))
+                inputs = outputs
+        layers.append(convolution(inputs, FEATURES))
+        self.features = nn.Sequential(*layers)
+        self.heads = nn.Linear(FEATURES, PARAMETERS)  # the three heads side by side
+
+    def forward(self, crops):
+        """crops (B, 3, H, W) in -1..1 -> whitened parameters (B, 104), image feature (B, 1280)."""
+        feature = self.features(crops).float().mean((2, 3))
+        with torch.autocast(crops.device.type, enabled=False):  # half precision would cost half a pixel
+            return self.heads(feature), feature
+
+
+def dense(widths):
+    """Linear, batch norm and ReLU layers on rows of features."""
+    for a, b in zip(widths, widths[1:], strict=False):
+        yield from (nn.Linear(a, b, bias=False), nn.BatchNorm1d(b), nn.ReLU())
+
+
+class PointEncoder(nn.Module):
+    """Per-point features (B, K, 64) and a global feature (B, 1024) of landmarks (B, 3, K) in crop pixels."""
+
+    def __init__(self):
+        super().__init__()
+        self.point = nn.Sequential(*dense([3, 64, 64]))
+        self.whole = nn.Sequential(*dense([64, 64, 128, 1024]))
+
+    def forward(self, landmarks):
+        batch, _, count = landmarks.shape
+        rows = (landmarks / (CROP / 2) - 1).transpose(1, 2).reshape(batch * count, 3)
+        point = self.point(rows)
+        return point.view(batch, count, -1), self.whole(point).view(batch, count, -1).amax(1)
+
+
+class LandmarkRefinement(nn.Module):
+    """MAFA: landmarks (B, 3, K) and features -> corrections (B, 3, K) in crop pixels."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = PointEncoder()
+        # one layer over the concatenation, split so that what all points share is multiplied once
+        self.from_point = nn.Linear(64, 512, bias=False)
+        self.from_context = nn.Linear(1024 + FEATURES + IDENTITY + EXPRESSION, 512, bias=False)
+        self.decoder = nn.Sequential(nn.BatchNorm1d(512), nn.ReLU(), *dense([512, 256, 128]), nn.Linear(128, 3))
+
+    def forward(self, landmarks, feature, identity, expression):
+        point, whole = self.encoder(landmarks)
+        context = self.from_context(torch.cat([whole, feature, identity, expression], 1))
+        rows = (self.from_point(point) + context[:, None]).flatten(0, 1)
+        return REFINEMENT_SCALE * self.decoder(rows).view(landmarks.shape[0], -1, 3).transpose(1, 2)
+
+
+class LandmarksToParameters(nn.Module):
+    """The reverse direction: landmarks (B, 3, K) -> whitened parameters (B, 104)."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = PointEncoder()
+        self.heads = nn.Linear(1024, PARAMETERS)
+
+    def forward(self, landmarks):
+        return self.heads(self.encoder(landmarks)[1])
+
+
+class SynergyNet(nn.Module):
+    """All modules and the linear head model they share.
+
+    `points` are the 68 landmarks first, then more points of the surface that only the training looks at.
+    """
+
+    def __init__(self, mean, identity, expression, whitening_mean, whitening_std):
+        """mean (K, 3), identity (40, K, 3), expression (52, K, 3) in metres; whitening (104,)."""
+        super().__init__()
+        self.image_to_parameters = ImageToParameters()
+        self.refinement = LandmarkRefinement()
+        self.landmarks_to_parameters = LandmarksToParameters()
+        buffers = {
+            "mean": mean.reshape(-1),
+            "basis": torch.cat([identity, expression]).reshape(IDENTITY + EXPRESSION, -1),
+            "whitening_mean": whitening_mean,
+            "whitening_std": whitening_std,
+        }
+        for name, value in buffers.items():
+            self.register_buffer(name, value.float())
+
+    def points(self, parameters):
+        """Crop-frame points (B, 3, K), y up, of unwhitened parameters (B, 104)."""
+        with torch.autocast(parameters.device.type, enabled=False):
+            shape = (self.mean + parameters[:, POSE:] @ self.basis).view(len(parameters), -1, 3)
+            pose = parameters[:, :POSE].view(-1, 3, 4)
+            return pose[:, :, :3] @ shape.transpose(1, 2) + pose[:, :, 3:]
+
+    def unwhiten(self, whitened):
+        return whitened.float() * self.whitening_std + self.whitening_mean
+
+    def forward(self, crops):
+        """Everything the losses compare: parameters (whitened), points, refined landmarks, reverse parameters."""
+        whitened, feature = self.image_to_parameters(crops)
+        points = self.points(self.unwhiten(whitened))
+        landmarks = points[:, :, :68]
+        identity, expression = whitened[:, POSE : POSE + IDENTITY], whitened[:, POSE + IDENTITY :]
+        refined = landmarks + self.refinement(landmarks, feature, identity, expression).float()
+        reverse = self.landmarks_to_parameters(refined)
+        return whitened.float(), points, refined, reverse.float()

@@ -1,0 +1,298 @@
+"""Train SynergyNet: `python -m training.train [--crops 450000] [--name first]`.
+
+Resumes from `work/runs/NAME/checkpoint.pt`, shows loss and validation, runs on CUDA where there is one. The schedule
+is warm-up, constant, decay: a finished run can be given more crops and goes on from before its decay.
+The first part of the run looks at smaller crops, which cost less and teach the same coarse things.
+"""
+
+import argparse
+import copy
+import ctypes
+import json
+import queue
+import sys
+import threading
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from training import sources
+from training.expressions import NAMES
+from training.fit_landmarks import LandmarkModel
+from training.losses import WEIGHTS, losses, total
+from training.make_crops import CROPS, SIZE
+from training.network import EXPRESSION, IDENTITY, POSE, SynergyNet
+
+SURFACE_POINTS = 200
+SMALLEST_STD = 0.12  # of an expression: rare ones are not blown up by whitening
+DECAY_SHARE, WARM_UP_STEPS = 0.35, 300
+SMALL_SHARE, SMALL_SIZE = 0.45, 64
+
+
+def keep_memory():
+    """Let glibc keep freed tensors: handing them back to the system at every step costs half of the time."""
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        for option, value in ((-4, 0), (-1, 2**31 - 1), (-2, 2**28)):  # M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD
+            libc.mallopt(option, value)
+
+
+def surface_points(count=SURFACE_POINTS):
+    """Vertices of the face region spread by farthest-point sampling, as (mean, identity, expression)."""
+    surface = np.load(sources.WORK / "head_surface.npz")
+    candidates = np.flatnonzero(surface["region"] > 0.3)
+    points = surface["mean"][candidates]
+    chosen = [int(np.argmax(points[:, 2]))]
+    distance = np.full(len(points), np.inf)
+    for _ in range(count - 1):
+        distance = np.minimum(distance, ((points - points[chosen[-1]]) ** 2).sum(1))
+        chosen.append(int(np.argmax(distance)))
+    rows = candidates[chosen]
+    return surface["mean"][rows], surface["identity"][:, rows], surface["expression"][:, rows]
+
+
+class Mirror:
+    """How parameters change when a crop is mirrored."""
+
+    def __init__(self):
+        surface = np.load(sources.WORK / "head_surface.npz")
+        flip = np.array([-1.0, 1, 1])
+        basis = surface["identity"]
+        mirrored = basis[:, surface["mirror"]] * flip
+        flat = basis.reshape(len(basis), -1)
+        # mirroring a component gives a combination of the components: exact for those from mirrored samples
+        self.identity = np.linalg.lstsq(flat.T, mirrored.reshape(len(basis), -1).T, rcond=None)[0].astype(np.float32)
+        other = [n.replace("Left", "#").replace("Right", "Left").replace("#", "Right") for n in NAMES]
+        self.expression = np.array([NAMES.index(n) for n in other])
+        self.pose = np.array([[1, -1, -1, -1], [-1, 1, 1, 1], [-1, 1, 1, 1]], np.float32)
+
+    def __call__(self, pose, identity, expression):
+        pose = pose * self.pose
+        pose[:, 0, 3] += SIZE
+        return pose, identity @ self.identity.T, expression[:, self.expression]
+
+
+class Crops:
+    """All shards of one kind, memory-mapped, drawn in random order."""
+
+    def __init__(self, kind):
+        self.pictures, labels = [], []
+        for path in sorted(CROPS.glob(f"{kind}_*_labels.npz")):
+            if "partial" in path.name:
+                continue
+            self.pictures.append(np.load(path.with_name(path.name.replace("labels.npz", "pictures.npy")), mmap_mode="r"))
+            labels.append(dict(np.load(path)))
+        self.labels = {name: np.concatenate([part[name] for part in labels]) for name in labels[0]}
+        sizes = [len(p) for p in self.pictures]
+        self.shard = np.repeat(np.arange(len(sizes)), sizes)
+        self.row = np.concatenate([np.arange(n) for n in sizes])
+
+    def __len__(self):
+        return len(self.row)
+
+    def batch(self, chosen):
+        """RGB crops (B, 120, 120, 3) uint8 and their labels."""
+        pictures = np.stack([self.pictures[self.shard[i]][self.row[i]] for i in chosen])
+        return pictures, {name: value[chosen] for name, value in self.labels.items()}
+
+
+def parameters_of(labels):
+    return np.concatenate(
+        [labels["pose"].reshape(len(labels["pose"]), 12), labels["identity"], labels["expression"]], axis=1
+    )
+
+
+def build_network(whitening):
+    landmarks, more = LandmarkModel.load().ibug(), surface_points()
+    mean, identity, expression = (
+        torch.as_tensor(np.concatenate(pair, axis=-2))
+        for pair in zip((landmarks.mean, landmarks.identity, landmarks.expression), more, strict=True)
+    )
+    return SynergyNet(mean, identity, expression, *map(torch.as_tensor, whitening))
+
+
+def augment(crops, generator):
+    """Colour jitter, grey and a random hole, on crops (B, 3, H, W) float in 0..255 -> -1..1."""
+    n = len(crops)
+
+    def draw(low, high):
+        return torch.empty(n, 1, 1, 1).uniform_(low, high, generator=generator).to(crops.device)
+
+    grey = crops.mean(1, keepdim=True)
+    saturation = draw(0.4, 1.4) * (draw(0, 1) > 0.12)
+    crops = grey + saturation * (crops - grey)
+    middle = crops.mean((1, 2, 3), keepdim=True)
+    crops = (crops - middle) * draw(0.6, 1.4) + middle * draw(0.6, 1.4)
+    tint = torch.empty(n, 3, 1, 1).uniform_(0.88, 1.12, generator=generator).to(crops.device)
+    return (crops * tint).clamp(0, 255) / 127.5 - 1
+
+
+def batches(data, mirror, size, seed):
+    """An endless stream of augmented batches, drawn in the background: (uint8 crops, parameters)."""
+    ready = queue.Queue(6)
+
+    def fill():
+        rng = np.random.default_rng(seed)
+        while True:
+            order = rng.permutation(len(data))
+            for start in range(0, len(order) - size + 1, size):
+                pictures, labels = data.batch(np.sort(order[start : start + size]))
+                flip = rng.random(size) < 0.5
+                pictures[flip] = pictures[flip][:, :, ::-1]
+                mirrored = mirror(*(labels[k][flip] for k in ("pose", "identity", "expression")))
+                for name, value in zip(("pose", "identity", "expression"), mirrored, strict=True):
+                    labels[name] = labels[name].copy()
+                    labels[name][flip] = value
+                ready.put((pictures, parameters_of(labels)))
+
+    threading.Thread(target=fill, daemon=True).start()
+    while True:
+        yield ready.get()
+
+
+def angles(pose):
+    """pitch, yaw, roll (B, 3) degrees of poses (B, 12) in the convention R = Rx Ry Rz."""
+    rows = pose.reshape(-1, 3, 4)[:, :, :3]
+    r0 = rows[:, 0] / rows[:, 0].norm(dim=1, keepdim=True)
+    r1 = rows[:, 1] / rows[:, 1].norm(dim=1, keepdim=True)
+    r2 = torch.linalg.cross(r0, r1)
+    pitch, yaw = torch.atan2(r1[:, 2], r2[:, 2]), -torch.asin(r0[:, 2].clamp(-1, 1))
+    return torch.rad2deg(torch.stack([pitch, yaw, torch.atan2(r0[:, 1], r0[:, 0])], 1))
+
+
+@torch.no_grad()
+def validate(network, data, device):
+    """NME of landmarks and refined landmarks by yaw bin, rotation error, on exact-truth crops."""
+    network.eval()
+    plain, refined, yaw, turn, identity = [], [], [], [], []
+    for start in range(0, len(data), 100):
+        pictures, labels = data.batch(np.arange(start, min(start + 100, len(data))))
+        crops = torch.as_tensor(pictures).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
+        truth = torch.as_tensor(parameters_of(labels)).to(device)
+        whitened, points, better, _ = network(crops.contiguous(memory_format=torch.channels_last))
+        target = network.points(truth)[:, :2, :68]
+        box = (target.amax(2) - target.amin(2)).prod(1).sqrt()
+        plain.append((points[:, :2, :68] - target).norm(dim=1).mean(1) / box)
+        refined.append((better[:, :2] - target).norm(dim=1).mean(1) / box)
+        true_angles, found = angles(truth[:, :POSE]), angles(network.unwhiten(whitened)[:, :POSE])
+        yaw.append(true_angles[:, 1].abs())
+        gap = (found - true_angles + 180) % 360 - 180
+        turn.append(gap.abs().mean(1))
+        wrong = network.unwhiten(whitened)[:, POSE : POSE + IDENTITY] - truth[:, POSE : POSE + IDENTITY]
+        identity.append((wrong**2).mean(1))
+    plain, refined, yaw, turn, identity = map(torch.cat, (plain, refined, yaw, turn, identity))
+    bins = [(yaw < 30), (yaw >= 30) & (yaw < 60), yaw >= 60]
+    network.train()
+    return {
+        "nme": plain.mean().item(),
+        "nme_refined": refined.mean().item(),
+        "nme_by_yaw": [round(plain[b].mean().item(), 4) for b in bins],
+        "angles": turn.median().item(),
+        "angles_mean": turn.mean().item(),
+        "identity_mse": identity.mean().item(),
+    }
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--crops", type=int, default=450_000, help="crops to show in all")
+    options.add_argument("--batch", type=int, default=96)
+    options.add_argument("--rate", type=float, default=2e-3)
+    options.add_argument("--name", default="first")
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--without", nargs="*", default=[], choices=[*WEIGHTS, "surface"], help="losses to leave out")
+    options = options.parse_args()
+    keep_memory()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.manual_seed(options.seed)
+    data, held_back = Crops("train"), Crops("validation")
+    folder = sources.WORK / "runs" / options.name
+    folder.mkdir(parents=True, exist_ok=True)
+    truth = parameters_of(data.labels)
+    std = truth.std(0)
+    std[-EXPRESSION:] = np.maximum(std[-EXPRESSION:], SMALLEST_STD)
+    std[11] = 1.0  # the depth offset of the crop is 0 by definition
+    network = build_network((truth.mean(0), std)).to(device, memory_format=torch.channels_last)
+    average = copy.deepcopy(network)
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": 0.02}, {"params": others, "weight_decay": 0}], lr=options.rate
+    )
+    steps = options.crops // options.batch
+    decay_from = int(steps * (1 - DECAY_SHARE))
+    step, checkpoint = 0, folder / "checkpoint.pt"
+    for path in (checkpoint, folder / "before_decay.pt"):
+        if path.exists():
+            state = torch.load(path, map_location=device, weights_only=True)
+            if state["step"] <= decay_from or state["steps"] == steps:
+                network.load_state_dict(state["network"])
+                average.load_state_dict(state["average"])
+                optimizer.load_state_dict(state["optimizer"])
+                step = state["step"]
+                print(f"resumed at step {step}", flush=True)
+                break
+
+    def save(path):
+        state = {"network": network.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
+        torch.save({**state, "step": step, "steps": steps}, path.with_suffix(".partial"))
+        path.with_suffix(".partial").replace(path)
+
+    enabled = {*WEIGHTS, "surface"} - set(options.without)
+    generator = torch.Generator().manual_seed(options.seed + step)
+    stream = batches(data, Mirror(), options.batch, options.seed + step)
+    print(f"{len(data)} crops, {steps} steps of {options.batch} on {device}", flush=True)
+    network.train()
+    started, shown, sums = time.time(), step, {}
+    while step < steps:
+        rate = options.rate * min(1, (step + 1) / WARM_UP_STEPS)
+        if step >= decay_from:
+            rate *= max(0.0, 1 - (step - decay_from) / (steps - decay_from)) + 0.002
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        pictures, parameters = next(stream)
+        crops = torch.as_tensor(pictures).to(device).permute(0, 3, 1, 2).float()
+        truth = torch.as_tensor(parameters).to(device)
+        crops = augment(crops, generator)
+        if step < SMALL_SHARE * steps:
+            crops = F.interpolate(crops, SMALL_SIZE, mode="area")
+        crops = crops.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16):
+            output = network(crops)
+        whitened_truth = (truth - network.whitening_mean) / network.whitening_std
+        parts = losses(output, whitened_truth, network.points(truth))
+        loss = total(parts, enabled)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimizer.step()
+        step += 1
+        keep = min(0.998, step / (step + 50))
+        with torch.no_grad():
+            for mine, theirs in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+                if mine.dtype.is_floating_point:
+                    mine.lerp_(theirs, 1 - keep)
+                else:
+                    mine.copy_(theirs)
+        for name, value in {**parts, "loss": loss}.items():
+            sums[name] = sums.get(name, 0) + value.item()
+        if step % 50 == 0:
+            speed = (step - shown) * options.batch / (time.time() - started)
+            text = " ".join(f"{name} {value / (step - shown):.3f}" for name, value in sums.items())
+            print(f"{step}/{steps} {text} rate {rate:.5f} {speed:.0f} crops/s", flush=True)
+            started, shown, sums = time.time(), step, {}
+        if step == decay_from:
+            save(folder / "before_decay.pt")
+        if step % 500 == 0 or step == steps:
+            result = validate(average, held_back, device)
+            print(f"validation {step} {json.dumps(result)}", flush=True)
+            with (folder / "validation.jsonl").open("a") as log:
+                log.write(json.dumps({"step": step, "crops": step * options.batch, **result}) + "\n")
+            save(checkpoint)
+            started = time.time()
+
+
+if __name__ == "__main__":
+    main()
