@@ -10,9 +10,10 @@ from synergy_blender.face import assets
 from training import sources
 from training.embed_landmarks import IBUG_68, closest_on_surface
 from training.rasterize import vertex_normals
+from training.template import NECK_PLANE
 
 PHONG = 0.6  # share of Phong tessellation (Boubekeur & Alexa 2008), which rounds the source's facets
-EAR_SMOOTHING = 3  # rounds
+EAR_SMOOTHING = 2  # rounds
 MATERIALS = ("skin", "mouth", "sclera", "iris", "pupil", "teeth", "tongue")
 
 
@@ -78,12 +79,13 @@ def main():
         rows = template["part"] == eye
         identity[:, rows] = identity[:, rows].mean(1, keepdims=True)
 
+    end = template["group_neck"][template["follow"][template["group_neck"]] == 0]
+    mean[end, 1] = NECK_PLANE
+
     # what the flat chart crams together about the ear is evened out again, alike for shape and displacements
     about_ear = np.concatenate([template["group_ear_left"], template["group_ear_right"]])
     stacked = np.concatenate([mean[None], identity, expression]).transpose(1, 0, 2)
-    border = np.setdiff1d(grow(about_ear, template["quads"], 3), about_ear)
-    border = grow(border, template["quads"], 1)
-    stacked = smooth(stacked, template["quads"], border, EAR_SMOOTHING)
+    stacked = smooth(stacked, template["quads"], grow(about_ear, template["quads"], 2), EAR_SMOOTHING)
     mean, identity, expression = np.split(stacked.transpose(1, 0, 2), [1, 1 + len(identity)])
     mean = mean[0]
 

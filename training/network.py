@@ -9,11 +9,10 @@ Unlike the release, the last layers are linear: a residual and a whitened number
 import torch
 from torch import nn
 
+from synergy_blender.face.network import BLOCKS, FEATURES, STEM
+
 POSE, IDENTITY, EXPRESSION = 12, 40, 52
 PARAMETERS = POSE + IDENTITY + EXPRESSION
-# expansion, channels, repeats, stride
-MOBILENET_V2 = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
-FEATURES = 1280
 REFINEMENT_SCALE = 3.0  # crop pixels per unit of the refinement's output
 CROP = 120.0
 
@@ -44,8 +43,8 @@ class InvertedResidual(nn.Module):
 class ImageToParameters(nn.Module):
     def __init__(self):
         super().__init__()
-        layers, inputs = [convolution(3, 32, 3, 2)], 32
-        for expansion, outputs, repeats, stride in MOBILENET_V2:
+        layers, inputs = [convolution(3, STEM, 3, 2)], STEM
+        for expansion, outputs, repeats, stride in BLOCKS:
             for i in range(repeats):
                 layers.append(InvertedResidual(inputs, outputs, stride if i == 0 else 1, expansion))
                 inputs = outputs

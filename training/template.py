@@ -25,9 +25,9 @@ ROWS = 41
 # first column, first row, columns, rows, rings
 MOUTH = (0, 12, 7, 6, 7)
 EYE = (3, 28, 8, 6, 6)
-EAR = (17, 26, 5, 9, 9)
+EAR = (17, 22, 5, 10, 9)
 # Rows of the front and the back midline that lie at a known height (metres, or the surface's own curve)
-EAR_MARGIN = 1.35
+EAR_MARGIN = 1.25
 NECK_ROWS, NECK_PLANE, NECK_SLOPE = 5, -0.165, 0.45  # rows added below, height of the end (metres), backwards per down
 FRONT_ROWS = {12: -0.092, 18: -0.0495, 31: 0.0, 41: 0.08}
 BACK_ROWS = {41: 0.055, 31: 0.0, 18: -0.06}
@@ -482,6 +482,7 @@ def lay(grid, half, rounds=60):
 # Depth behind the lips, opening and narrowing of the rings of the mouth's bag (metres, metres, share of the width)
 BAG = [(0.002, 0.0004, 1.0), (0.006, 0.004, 0.98), (0.014, 0.010, 0.92), (0.027, 0.013, 0.8), (0.040, 0.010, 0.55)]
 TEETH_BACK = 0.93  # the source's teeth touch the lips
+LID_GAP = 0.0004  # metres between the eyeball and the nearest point of the eyelid's edge
 LID_DEPTHS = (0.0022, 0.006)  # how far the rings inside the eyelids' edge lie behind it
 # Polar angles of the eyeball's rings, in radians from its front, and what lies inside them
 PUPIL, IRIS = 0.14, 0.40
@@ -564,7 +565,7 @@ def band(upper, points):
     profile = [(outer, edge), (outer, root), (inner, root), (inner, edge)]
     vertices = np.stack([np.column_stack([p[:, 0], np.full(len(p), y), p[:, 1]]) for p, y in profile], 1)
     number = np.arange(4 * (segments + 1)).reshape(-1, 4)
-    quads = [number[0][::-1], number[-1]]
+    quads = [number[0], number[-1][::-1]]
     for s in range(segments):
         for k in range(4):
             n = (k + 1) % 4
@@ -688,7 +689,7 @@ def eyeball(surface, source):
     """Centre (3,) and radius of the left eyeball: behind the eyelid's edge everywhere."""
     mean = surface["mean"].astype(float)
     centre = mean[surface["part"] == "eye_left"].mean(0)
-    radius = np.linalg.norm(mean[source.eye] - centre, axis=1).min() + 0.0002
+    radius = np.linalg.norm(mean[source.eye] - centre, axis=1).min() - LID_GAP
     return centre, radius
 
 

@@ -198,7 +198,7 @@ def validate(network, data, device):
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--crops", type=int, default=450_000, help="crops to show in all")
-    options.add_argument("--batch", type=int, default=96)
+    options.add_argument("--batch", type=int, default=48)
     options.add_argument("--rate", type=float, default=2e-3)
     options.add_argument("--name", default="first")
     options.add_argument("--seed", type=int, default=0)

@@ -1,0 +1,21 @@
+# One environment for everything: `make demo`, `make test`, `make bench`. Needs Python 3.11 and make.
+PYTHON ?= python3.11
+VENV ?= .venv
+RUN = $(VENV)/bin/python
+
+.PHONY: demo test bench gallery lint
+
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[blender,test]'
+	touch $@
+
+demo: $(VENV)/ready
+	$(RUN) examples/astronaut.py
+
+test: $(VENV)/ready
+	$(RUN) -m ruff check .
+	$(RUN) -m pytest
+
+bench: $(VENV)/ready
+	$(RUN) -m training.bench

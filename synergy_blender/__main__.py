@@ -1,0 +1,121 @@
+"""The command line: `python -m synergy_blender PHOTO [-o HEAD.blend] [--render HEAD.png] [--json FACES.json]`."""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from . import photo
+from .face import AssetError, Reconstruction, reconstruct
+
+
+class CommandError(Exception):
+    """The command cannot be carried out; the message is one sentence for the user."""
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="synergy_blender", description="Turn a photo into an editable 3D head.")
+    parser.add_argument("photo", metavar="PHOTO", help="a picture with a face: JPEG, PNG, WebP, TIFF")
+    parser.add_argument("-o", "--output", metavar="HEAD.blend", help="save the heads as a Blender file")
+    parser.add_argument("--render", metavar="HEAD.png", help="render the largest face's head beside the photo")
+    parser.add_argument("--json", metavar="FACES.json", help="write every face's numbers")
+    parser.add_argument("--box", nargs=4, type=float, metavar=("X0", "Y0", "X1", "Y1"), help="where the face is, in pixels")
+    parser.add_argument("--upright", action="store_true", help="stand the heads upright and turn the camera instead")
+    return parser
+
+
+def main(words=None):
+    options = arguments().parse_args(words)
+    try:
+        run(options)
+    except (CommandError, photo.PhotoError, AssetError) as error:
+        print(f"synergy_blender: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def run(options):
+    for path, ending in ((options.output, ".blend"), (options.render, ".png"), (options.json, ".json")):
+        if path is not None:
+            _check_target(Path(path), ending)
+    picture = photo.read(options.photo)
+    try:
+        faces = reconstruct(picture, None if options.box is None else [options.box])
+    except ValueError as error:
+        raise CommandError(str(error)) from None
+    if not faces:
+        raise CommandError(f"No face was found in {options.photo}: choose another photo or give its place with --box.")
+    for i, face in enumerate(faces, 1):
+        print(
+            f"face {i}: confidence {face.confidence:.2f}, yaw {face.yaw:.0f}, pitch {face.pitch:.0f}, "
+            f"roll {face.roll:.0f} degrees, box {' '.join(f'{v:.0f}' for v in face.box)}"
+        )
+    if options.json:
+        write_json(faces, Path(options.json))
+        print(f"wrote {options.json}")
+    if options.output or options.render:
+        _in_blender(options, picture, faces)
+
+
+def _check_target(path, ending):
+    if path.suffix.lower() != ending:
+        raise CommandError(f"The file {path} should end in {ending}.")
+    if not path.parent.is_dir():
+        raise CommandError(f"There is no folder {path.parent}: create it first.")
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise CommandError(f"{path} cannot be written: choose another place.")
+
+
+def write_json(faces, path):
+    """All fields of every Reconstruction as lists, whole or not at all."""
+
+    def plain(value):
+        return value.tolist() if isinstance(value, np.ndarray) else list(value) if isinstance(value, tuple) else value
+
+    rows = [{f.name: plain(getattr(face, f.name)) for f in fields(Reconstruction)} for face in faces]
+    _replace(path, lambda partial: partial.write_text(json.dumps({"faces": rows})))
+
+
+def _replace(path, write):
+    """Let `write` make a file beside `path` and move it there when it is complete."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".synergy-") as folder:
+        partial = Path(folder) / path.name
+        try:
+            write(partial)
+            os.replace(partial, path)
+        except (OSError, RuntimeError) as error:
+            raise CommandError(f"{path} cannot be written ({error}): choose another place.") from None
+
+
+def _in_blender(options, picture, faces):
+    try:
+        import bpy
+    except ImportError:
+        raise CommandError(
+            "A .blend file or a rendering needs Blender's Python module: pip install 'synergy-blender[blender]'."
+        ) from None
+    from . import scene
+    from .face import head_model
+    from .scene import studio
+
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    heads = scene.add_heads(head_model.load(), faces, picture, Path(options.photo).name, posed=not options.upright)
+    if options.output:
+        target = Path(options.output).resolve()
+        _replace(target, lambda partial: bpy.ops.wm.save_as_mainfile(filepath=str(partial), compress=True, copy=True))
+        print(f"wrote {options.output}")
+    if options.render:
+        for head, _ in heads[1:]:
+            head.hide_render = True
+        target = Path(options.render).resolve()
+        _replace(target, lambda partial: studio.render_sheet(*heads[0], picture, partial))
+        print(f"wrote {options.render}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

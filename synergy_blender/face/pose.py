@@ -1,0 +1,31 @@
+"""Poses under weak perspective, and their angles.
+
+A pose is a 3x4 matrix from model metres to crop pixels, x right, y up: a rotation times one scale, and a shift.
+"""
+
+import numpy as np
+
+
+def decompose(matrix):
+    """Scale, rotation (3, 3) and shift (3,) of a regressed pose (3, 4): the nearest proper rotation to its rows."""
+    matrix = np.asarray(matrix, float)
+    u, s, vt = np.linalg.svd(matrix[:, :3])
+    sign = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
+    return float((s * sign).sum() / 3), (u * sign) @ vt, matrix[:, 3]
+
+
+def angles(rotation):
+    """yaw, pitch, roll in degrees of R = Rx(pitch) Ry(yaw) Rz(roll), as 300W-LP and AFLW2000-3D count them."""
+    yaw = -np.arcsin(np.clip(rotation[0, 2], -1, 1))
+    pitch = np.arctan2(rotation[1, 2], rotation[2, 2])
+    roll = np.arctan2(rotation[0, 1], rotation[0, 0])
+    return tuple(float(np.degrees(angle)) for angle in (yaw, pitch, roll))
+
+
+def matrix(yaw, pitch, roll):
+    """The rotation (3, 3) of yaw, pitch, roll in degrees: the inverse of `angles`."""
+    a, b, c = np.radians([pitch, yaw, roll])
+    rx = np.array([[1, 0, 0], [0, np.cos(a), np.sin(a)], [0, -np.sin(a), np.cos(a)]])
+    ry = np.array([[np.cos(b), 0, -np.sin(b)], [0, 1, 0], [np.sin(b), 0, np.cos(b)]])
+    rz = np.array([[np.cos(c), np.sin(c), 0], [-np.sin(c), np.cos(c), 0], [0, 0, 1]])
+    return rx @ ry @ rz

@@ -1,0 +1,108 @@
+"""Reading a photo file as upright RGB: with Pillow where it is installed, with Blender's own reader inside Blender."""
+
+from pathlib import Path
+
+import numpy as np
+
+LARGEST_PIXELS = 200_000_000  # a 12,000 px square fits; more is refused before it fills the memory
+SMALLEST_SIDE = 16
+
+
+class PhotoError(Exception):
+    """A file cannot be read as a photo; the message says why and what to do."""
+
+
+def read(path):
+    """The picture in a file as (H, W, 3) uint8 RGB, turned as its EXIF orientation says.
+
+    Grey, palette, transparent (over white) and 16-bit pictures are converted. Raises PhotoError.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise PhotoError(f"There is no file {path}.")
+    if not path.is_file():
+        raise PhotoError(f"{path} is not a file.")
+    try:
+        import PIL  # noqa: F401
+    except ImportError:
+        picture = _with_blender(path)
+    else:
+        picture = _with_pillow(path)
+    height, width = picture.shape[:2]
+    if min(height, width) < SMALLEST_SIDE:
+        raise PhotoError(f"{path} is only {width} x {height} pixels: choose a larger picture.")
+    return picture
+
+
+def _with_pillow(path):
+    import warnings
+
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as file:
+                if file.width * file.height > LARGEST_PIXELS:
+                    raise PhotoError(f"{path} has more than {LARGEST_PIXELS // 10**6} million pixels: make it smaller.")
+                file.load()
+                upright = ImageOps.exif_transpose(file)
+                if upright.mode.startswith(("I", "F")):
+                    return _stretch(np.asarray(upright, np.float64))
+                if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
+                    layer = upright.convert("RGBA")
+                    upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+                return np.array(upright.convert("RGB"))
+    except UnidentifiedImageError:
+        raise PhotoError(f"{path} is not a picture that can be read: save it as JPEG or PNG.") from None
+    except Image.DecompressionBombError:
+        raise PhotoError(f"{path} has more than {LARGEST_PIXELS // 10**6} million pixels: make it smaller.") from None
+    except (OSError, ValueError, SyntaxError, EOFError, TypeError, OverflowError) as error:
+        raise PhotoError(f"{path} is damaged or cut off ({_short(error)}): get a whole copy of it.") from None
+
+
+def _stretch(values):
+    """A grey picture of more than 8 bits as RGB uint8: 16-bit values by their range, others by their largest."""
+    values = np.nan_to_num(values)
+    top = 65535.0 if 255 < values.max() <= 65535 else 255.0 if 1 < values.max() <= 255 else max(values.max(), 1e-9)
+    grey = np.clip(values / top * 255 + 0.5, 0, 255).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def _with_blender(path):
+    import bpy
+
+    try:
+        image = bpy.data.images.load(str(path), check_existing=False)
+    except RuntimeError:
+        raise PhotoError(f"{path} is not a picture that can be read: save it as JPEG or PNG.") from None
+    try:
+        picture = from_blender(image)
+    finally:
+        bpy.data.images.remove(image)
+    if picture is None:
+        raise PhotoError(f"{path} is damaged or not a picture: get a whole copy of it.")
+    return picture
+
+
+def from_blender(image):
+    """The pixels of a bpy image as (H, W, 3) uint8 RGB over white, or None if it has none."""
+    width, height = image.size
+    if not width or not height or not image.has_data and not len(image.pixels):
+        return None
+    values = np.empty(width * height * image.channels, np.float32)
+    image.pixels.foreach_get(values)
+    values = values.reshape(height, width, image.channels)[::-1]
+    if image.is_float:  # scene-linear pixels: the network was trained on display values
+        linear = np.clip(values[..., :3], 0, 1)
+        shown = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+        values = np.concatenate([shown, values[..., 3:]], axis=2)
+    if image.channels == 1:
+        values = values.repeat(3, axis=2)
+    if image.channels == 4:
+        values = values[..., :3] + (1 - values[..., 3:]) * (1 - values[..., :3]) * (values[..., 3:] < 1)
+    return (np.clip(values[..., :3], 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _short(error):
+    return str(error).split("\n")[0][:80] or type(error).__name__

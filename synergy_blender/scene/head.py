@@ -1,0 +1,67 @@
+"""The head as one mesh object with shape keys, vertex groups, UV map and materials."""
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+
+from . import frames, materials
+
+IDENTITY_LIMIT = 3.0  # sigma
+
+
+def identity_name(number):
+    """Name of the shape key of identity component `number`, counted from 1."""
+    return f"Identity {number:02d}"
+
+
+def build_head(model, face, skin_colour, name="Head", posed=True, place=(0.0, 0.0, 0.0)):
+    """Create the head of a Reconstruction `face` and return its object.
+
+    The Basis is the mean head; identity keys run in sigma from -3 to 3, expression keys from 0 to 1, all set to the
+    person's values. `skin_colour` is sRGB 0..1. `posed` turns the object as the head is turned in the photo; otherwise
+    it stands upright. `place` is where its origin, between the eyes, comes to lie.
+    """
+    mesh = bpy.data.meshes.new(name)
+    head = bpy.data.objects.new(name, mesh)
+    bpy.context.scene.collection.objects.link(head)
+    _fill(mesh, model)
+    for material in model.material_names:
+        mesh.materials.append(materials.part(material, skin_colour))
+    for group, rows in model.groups.items():
+        head.vertex_groups.new(name=group).add(rows.tolist(), 1.0, "REPLACE")
+    _shape_keys(head, model, face)
+    turned = Matrix(frames.rotation(face.rotation).tolist()).to_4x4() if posed else Matrix()
+    head.matrix_world = Matrix.Translation(place) @ turned
+    return head
+
+
+def _fill(mesh, model):
+    quads = model.quads
+    mesh.vertices.add(len(model.mean))
+    mesh.vertices.foreach_set("co", frames.points(model.mean).astype(np.float32).ravel())
+    mesh.loops.add(quads.size)
+    mesh.loops.foreach_set("vertex_index", quads.ravel())
+    mesh.polygons.add(len(quads))
+    mesh.polygons.foreach_set("loop_start", np.arange(0, quads.size, 4, dtype=np.int32))
+    mesh.polygons.foreach_set("material_index", model.material)
+    mesh.polygons.foreach_set("use_smooth", np.ones(len(quads), bool))
+    layer = mesh.uv_layers.new(name="UVMap")
+    layer.uv.foreach_set("vector", model.uv.ravel())
+    mesh.update(calc_edges=True)
+    mesh.validate()
+
+
+def _shape_keys(head, model, face):
+    mean = frames.points(model.mean)
+    head.shape_key_add(name="Basis", from_mix=False)
+
+    def add(name, displacement, value, low, high):
+        key = head.shape_key_add(name=name, from_mix=False)
+        key.data.foreach_set("co", (mean + frames.points(displacement)).astype(np.float32).ravel())
+        key.slider_min, key.slider_max = low, high
+        key.value = float(value)
+
+    for i, (displacement, value) in enumerate(zip(model.identity, face.identity, strict=True), 1):
+        add(identity_name(i), displacement, value, -IDENTITY_LIMIT, IDENTITY_LIMIT)
+    for name, displacement, value in zip(model.expression_names, model.expression, face.expression, strict=True):
+        add(name, displacement, value, 0.0, 1.0)

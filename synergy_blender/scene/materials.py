@@ -1,0 +1,34 @@
+"""Simple materials for the head's parts."""
+
+import bpy
+
+from . import frames
+
+# sRGB colour and roughness; the skin's colour comes from the photo
+PARTS = {
+    "skin": (None, 0.5),
+    "mouth": ((0.45, 0.18, 0.17), 0.4),
+    "sclera": ((0.90, 0.87, 0.84), 0.15),
+    "iris": ((0.36, 0.25, 0.16), 0.1),
+    "pupil": ((0.02, 0.02, 0.02), 0.05),
+    "teeth": ((0.90, 0.86, 0.78), 0.25),
+    "tongue": ((0.66, 0.33, 0.32), 0.35),
+}
+
+
+def part(name, skin_colour):
+    """A new Principled material for a part of the head; `skin_colour` is sRGB 0..1."""
+    colour, roughness = PARTS[name]
+    material = bpy.data.materials.new(f"Head {name}")
+    if material.node_tree is None:
+        material.use_nodes = True
+    shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
+    rgb = frames.linear(skin_colour if colour is None else colour)
+    shader.inputs["Base Color"].default_value = (*rgb, 1.0)
+    shader.inputs["Roughness"].default_value = roughness
+    if colour is None:
+        shader.inputs["Subsurface Weight"].default_value = 0.12
+        shader.inputs["Subsurface Radius"].default_value = (0.01, 0.004, 0.002)
+        shader.inputs["Subsurface Scale"].default_value = 0.3
+    material.diffuse_color = (*rgb, 1.0)
+    return material

@@ -1,0 +1,151 @@
+"""Rendering the head beside its photo, with Cycles on the CPU."""
+
+import math
+import tempfile
+from pathlib import Path
+
+import bpy
+import numpy as np
+from mathutils import Matrix, Vector
+
+HEIGHT = 640  # pixels of each picture on the sheet
+SAMPLES = 48
+GAP = 12
+BACKDROP = 0.23  # sRGB grey around the head
+VIEWS = (-38.0, -90.0)  # degrees that the camera goes around the head, after the photo's own view
+# azimuth and elevation in degrees, watts, size in metres
+LIGHTS = [(-40, 35, 9.0, 0.5), (55, 15, 4.0, 0.7), (160, 45, 8.0, 0.4)]
+
+
+def render_sheet(head, camera, photo, path):
+    """Render the head as the photo sees it and from the side, and save both beside the photo as a PNG at `path`.
+
+    `photo` (H, W, 3) uint8; `head` and `camera` as made by build_head and match_camera. Lights and cameras made for
+    it are removed again.
+    """
+    scene = bpy.context.scene
+    kept = _settings(scene)
+    made = []
+    try:
+        _prepare(scene)
+        centre = _middle(head)
+        made += [_light(centre, *light) for light in LIGHTS]
+        height, width = photo.shape[:2]
+        scene.render.resolution_x, scene.render.resolution_y = round(HEIGHT * width / height), HEIGHT
+        seen = _render(scene)
+        over = _over(seen, _resize(photo, seen.shape[1], seen.shape[0]))
+        panels = [_resize(photo, seen.shape[1], seen.shape[0]) / 255.0, over]
+        for turn in VIEWS:
+            around = _camera_around(head, centre, turn)
+            made.append(around)
+            scene.camera = around
+            scene.render.resolution_x = scene.render.resolution_y = HEIGHT
+            panels.append(_over(_render(scene), np.full((HEIGHT, HEIGHT, 3), BACKDROP * 255)))
+        gap = np.full((HEIGHT, GAP, 3), BACKDROP)
+        row = [part for panel in panels for part in (panel, gap)][:-1]
+        _save(np.concatenate(row, axis=1), Path(path))
+    finally:
+        for thing in made:
+            data = thing.data
+            bpy.data.objects.remove(thing)
+            (bpy.data.lights if isinstance(data, bpy.types.Light) else bpy.data.cameras).remove(data)
+        _restore(scene, kept, camera)
+
+
+def _settings(scene):
+    render = scene.render
+    return {
+        (render, name): getattr(render, name)
+        for name in ("engine", "film_transparent", "resolution_x", "resolution_y", "filepath")
+    } | {(scene.view_settings, "view_transform"): scene.view_settings.view_transform}
+
+
+def _restore(scene, kept, camera):
+    for (owner, name), value in kept.items():
+        setattr(owner, name, value)
+    scene.camera = camera
+
+
+def _prepare(scene):
+    scene.render.engine = "CYCLES"
+    scene.cycles.device = "CPU"
+    scene.cycles.samples = SAMPLES
+    scene.cycles.use_denoising = True
+    scene.cycles.max_bounces = 4
+    scene.render.film_transparent = True
+    scene.render.resolution_percentage = 100
+    scene.render.image_settings.file_format = "PNG"
+    scene.render.image_settings.color_mode = "RGBA"
+    scene.view_settings.view_transform = "Standard"
+
+
+def _middle(head):
+    bounds = [head.matrix_world @ Vector(corner) for corner in head.bound_box]
+    return sum(bounds, Vector()) / 8
+
+
+def _direction(azimuth, elevation):
+    """From the head towards the viewer's side: azimuth 0 in front, positive to the viewer's right."""
+    a, e = math.radians(azimuth), math.radians(elevation)
+    return Vector((math.sin(a) * math.cos(e), -math.cos(a) * math.cos(e), math.sin(e)))
+
+
+def _aim(thing, position, target):
+    thing.matrix_world = Matrix.Translation(position) @ (target - position).to_track_quat("-Z", "Y").to_matrix().to_4x4()
+
+
+def _light(target, azimuth, elevation, watts, size):
+    data = bpy.data.lights.new("Studio", "AREA")
+    data.energy, data.size = watts, size
+    light = bpy.data.objects.new("Studio", data)
+    bpy.context.scene.collection.objects.link(light)
+    _aim(light, target + _direction(azimuth, elevation) * 1.1, target)
+    return light
+
+
+def _camera_around(head, target, turn):
+    """An orthographic camera at `turn` degrees around the head, measured from where the face looks."""
+    data = bpy.data.cameras.new("Studio")
+    data.type, data.ortho_scale = "ORTHO", 0.34
+    camera = bpy.data.objects.new("Studio", data)
+    bpy.context.scene.collection.objects.link(camera)
+    upright = head.matrix_world.to_3x3()
+    _aim(camera, target + upright @ _direction(turn, 0), target)
+    return camera
+
+
+def _render(scene):
+    """The scene as (H, W, 4) sRGB 0..1, alpha not multiplied in."""
+    with tempfile.TemporaryDirectory() as folder:
+        scene.render.filepath = str(Path(folder) / "view.png")
+        bpy.ops.render.render(write_still=True)
+        image = bpy.data.images.load(scene.render.filepath)
+        width, height = image.size
+        pixels = np.empty(width * height * 4, np.float32)
+        image.pixels.foreach_get(pixels)
+        bpy.data.images.remove(image)
+    return pixels.reshape(height, width, 4)[::-1]
+
+
+def _over(picture, background):
+    alpha = picture[..., 3:]
+    return picture[..., :3] * alpha + background / 255.0 * (1 - alpha)
+
+
+def _resize(picture, width, height):
+    from ..face import crop
+
+    return crop.resample(picture, 0, 0, picture.shape[1], picture.shape[0], width, height)
+
+
+def _save(picture, path):
+    height, width = picture.shape[:2]
+    image = bpy.data.images.new("Sheet", width, height, alpha=False)
+    try:
+        pixels = np.ones((height, width, 4), np.float32)
+        pixels[..., :3] = np.clip(picture, 0, 1)[::-1]
+        image.pixels.foreach_set(pixels.ravel())
+        image.file_format = "PNG"
+        image.save(filepath=str(path))
+    finally:
+        bpy.data.images.remove(image)
