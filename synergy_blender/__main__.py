@@ -24,7 +24,9 @@ def arguments():
     parser.add_argument("-o", "--output", metavar="HEAD.blend", help="save the heads as a Blender file")
     parser.add_argument("--render", metavar="HEAD.png", help="render the largest face's head beside the photo")
     parser.add_argument("--json", metavar="FACES.json", help="write every face's numbers")
-    parser.add_argument("--box", nargs=4, type=float, metavar=("X0", "Y0", "X1", "Y1"), help="where the face is, in pixels")
+    parser.add_argument(
+        "--box", nargs=4, type=float, metavar=("X0", "Y0", "X1", "Y1"), help="where the face is, in pixels"
+    )
     parser.add_argument("--upright", action="store_true", help="stand the heads upright and turn the camera instead")
     return parser
 

@@ -88,7 +88,7 @@ def _with_blender(path):
 def from_blender(image):
     """The pixels of a bpy image as (H, W, 3) uint8 RGB over white, or None if it has none."""
     width, height = image.size
-    if not width or not height or not image.has_data and not len(image.pixels):
+    if not width or not height or (not image.has_data and not len(image.pixels)):
         return None
     values = np.empty(width * height * image.channels, np.float32)
     image.pixels.foreach_get(values)

@@ -103,12 +103,16 @@ def main():
 
     gap = np.linalg.norm(at_landmarks(mean) - points, axis=1)
     trained = np.einsum(
-        "kc,pkcd->pkd", embedding["weights"][IBUG_68], np.concatenate([surface["identity"], surface["expression"]])[:, rows]
+        "kc,pkcd->pkd",
+        embedding["weights"][IBUG_68],
+        np.concatenate([surface["identity"], surface["expression"]])[:, rows],
     )
     carried = np.concatenate([at_landmarks(identity), at_landmarks(expression)])
     off = np.linalg.norm(carried - trained, axis=2)
-    print(f"landmarks lie {1000 * gap.mean():.2f} mm (worst {1000 * gap.max():.2f}) from where they were trained; "
-          f"their displacements differ by {1000 * off.mean():.3f} mm on average, {1000 * off.max():.2f} at worst")
+    print(
+        f"landmarks lie {1000 * gap.mean():.2f} mm (worst {1000 * gap.max():.2f}) from where they were trained; "
+        f"their displacements differ by {1000 * off.mean():.3f} mm on average, {1000 * off.max():.2f} at worst"
+    )
 
     groups = {name: rows.astype(np.int32) for name, rows in template.items() if name.startswith("group_")}
     assets.save(

@@ -12,7 +12,6 @@ import cv2
 import mediapipe
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from scipy.spatial import cKDTree
 
 from training import label_landmarks, sources
 from training.rasterize import interpolate, rasterize, to_picture, vertex_normals
@@ -190,11 +189,11 @@ def main():
     rng = np.random.default_rng(2)
     for turn in range(3):
         offsets, used, errors = np.zeros((468, 3)), np.zeros(468), []
-        for i in range(CALIBRATION_HEADS):
+        for _ in range(CALIBRATION_HEADS):
             shape = mean + np.tensordot(rng.normal(0, 0.9, 40), surface["identity"], 1)
             shape += rng.uniform(0, 0.5) * (rng.random() < 0.4) * painted.expression["jawOpen"]
             rotation = rotation_matrix(rng.normal(0, 7), rng.uniform(-25, 25), rng.normal(0, 4))
-            picture, index, _, _ = painted.render(shape, rotation, rng)
+            picture, _, _, _ = painted.render(shape, rotation, rng)
             found = label_landmarks.mesh_landmarks(face_mesh, picture)
             if found is None:
                 continue
@@ -204,11 +203,13 @@ def main():
             predicted = to_picture(points, scale, turned, centre)
             gap = (found[:468, :2] - predicted[:, :2]) * [1, -1] / scale
             errors.append(np.linalg.norm(gap[IBUG_68], axis=1).mean())
-            offsets += (np.column_stack([gap, np.zeros(468)]) @ turned)
+            offsets += np.column_stack([gap, np.zeros(468)]) @ turned
             used += 1
         offsets /= used[:, None]
         offsets = (offsets + offsets[mirror] * flip) / 2
-        print(f"calibration {turn}: {1000 * np.mean(errors):.2f} mm from pose alone, on {int(used[0])} heads", flush=True)
+        print(
+            f"calibration {turn}: {1000 * np.mean(errors):.2f} mm from pose alone, on {int(used[0])} heads", flush=True
+        )
         positions = on(mean, embedding) + 0.9 * offsets
         embedding = embed(positions)
 

@@ -33,6 +33,7 @@ def weights_of(model):
     add("last", folded(layers[-1]))
     std, mean = model.whitening_std.double(), model.whitening_mean.double()
     arrays["heads_weight"] = (body.heads.weight.double().T * std).float().contiguous().detach().numpy()
+    arrays["whitening_std"] = std.float().numpy()
     arrays["heads_bias"] = (body.heads.bias.double() * std + mean).float().detach().numpy()
     return arrays
 
@@ -61,8 +62,10 @@ def main():
     std, mean = model.whitening_std.numpy(), model.whitening_mean.numpy()
     gap = np.abs((ours - mean) / std - expected).max()
     size = (sources.ASSETS / "synergynet.npz").stat().st_size
-    print(f"synergynet.npz: step {step}, {size / 1e6:.1f} MB, crop {CROP:.0f}, "
-          f"largest difference from PyTorch {gap:.1e} of a whitened parameter")
+    print(
+        f"synergynet.npz: step {step}, {size / 1e6:.1f} MB, crop {CROP:.0f}, "
+        f"largest difference from PyTorch {gap:.1e} of a whitened parameter"
+    )
 
 
 if __name__ == "__main__":

@@ -9,19 +9,45 @@ from training import source_heads
 
 EYE_TURN = {"eyeLookUp": (-22, 0), "eyeLookDown": (28, 0), "eyeLookIn": (0, -30), "eyeLookOut": (0, 30)}  # degrees
 JAW_SHIFT = 0.008  # metres, jawLeft, jawRight, jawForward
-SIDED = (
-    "eyeBlink eyeLookDown eyeLookIn eyeLookOut eyeLookUp eyeSquint eyeWide mouthSmile mouthFrown mouthDimple "
-    "mouthStretch mouthPress mouthLowerDown mouthUpperUp browDown browOuterUp cheekSquint noseSneer"
-).split()
+SIDED = [
+    "eyeBlink",
+    "eyeLookDown",
+    "eyeLookIn",
+    "eyeLookOut",
+    "eyeLookUp",
+    "eyeSquint",
+    "eyeWide",
+    "mouthSmile",
+    "mouthFrown",
+    "mouthDimple",
+    "mouthStretch",
+    "mouthPress",
+    "mouthLowerDown",
+    "mouthUpperUp",
+    "browDown",
+    "browOuterUp",
+    "cheekSquint",
+    "noseSneer",
+]
 NAMES = (
     [f"{n}Left" for n in SIDED[:7]]
     + [f"{n}Right" for n in SIDED[:7]]
-    + "jawForward jawLeft jawRight jawOpen mouthClose mouthFunnel mouthPucker mouthLeft mouthRight".split()
+    + [
+        "jawForward",
+        "jawLeft",
+        "jawRight",
+        "jawOpen",
+        "mouthClose",
+        "mouthFunnel",
+        "mouthPucker",
+        "mouthLeft",
+        "mouthRight",
+    ]
     + [f"{n}{side}" for n in SIDED[7:11] for side in ("Left", "Right")]
-    + "mouthRollLower mouthRollUpper mouthShrugLower mouthShrugUpper".split()
+    + ["mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper"]
     + [f"{n}{side}" for n in SIDED[11:14] for side in ("Left", "Right")]
-    + "browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff".split()
-    + "cheekSquintLeft cheekSquintRight noseSneerLeft noseSneerRight tongueOut".split()
+    + ["browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff"]
+    + ["cheekSquintLeft", "cheekSquintRight", "noseSneerLeft", "noseSneerRight", "tongueOut"]
 )
 
 

@@ -42,9 +42,7 @@ class LandmarkModel:
 
     def points(self, identity, expression):
         """Model-frame landmarks (B, K, 3) of identities (B, 40) and expressions (B, 52)."""
-        return (
-            self.mean + np.tensordot(identity, self.identity, 1) + np.tensordot(expression, self.expression, 1)
-        )
+        return self.mean + np.tensordot(identity, self.identity, 1) + np.tensordot(expression, self.expression, 1)
 
 
 @dataclass(frozen=True)

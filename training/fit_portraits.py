@@ -59,12 +59,17 @@ def learn_components(surface, model, target, mirror):
     both -= both.mean(0)
     _, values, modes = np.linalg.svd(both, full_matrices=False)
     sigma = values / np.sqrt(len(both))
-    print(f"learned {LEARNED} components from {len(gaps)} portraits: {(sigma[:LEARNED]**2).sum() / (sigma**2).sum():.0%} "
-          f"of the residual variance", flush=True)
-    return np.stack([
-        spread(surface, model.mean[:468], (s * mode).reshape(468, 3), symmetric=False)
-        for s, mode in zip(sigma[:LEARNED], modes[:LEARNED], strict=True)
-    ])
+    share = (sigma[:LEARNED] ** 2).sum() / (sigma**2).sum()
+    print(
+        f"learned {LEARNED} components from {len(gaps)} portraits: {share:.0%} of the residual variance",
+        flush=True,
+    )
+    return np.stack(
+        [
+            spread(surface, model.mean[:468], (s * mode).reshape(468, 3), symmetric=False)
+            for s, mode in zip(sigma[:LEARNED], modes[:LEARNED], strict=True)
+        ]
+    )
 
 
 def move_embedding(surface, gap):
@@ -100,8 +105,11 @@ def main():
         gap = mean_gap(fits, mirror)
         average = fits.identity.mean(0)
         residual = 1000 * np.linalg.norm(fits.residual, axis=2).mean()
-        print(f"round {turn}: residual {residual:.2f} mm, bias {1000 * np.linalg.norm(gap, axis=1).mean():.2f} mm, "
-              f"mean identity {np.linalg.norm(average):.2f} sigma", flush=True)
+        print(
+            f"round {turn}: residual {residual:.2f} mm, bias {1000 * np.linalg.norm(gap, axis=1).mean():.2f} mm, "
+            f"mean identity {np.linalg.norm(average):.2f} sigma",
+            flush=True,
+        )
         before = surface["mean"].astype(float)
         symmetric = np.tensordot(average, surface["identity"], 1)
         symmetric = (symmetric + symmetric[surface["mirror"]] * [-1, 1, 1]) / 2
@@ -125,8 +133,10 @@ def main():
         for kind, chosen in (("training", train), ("validation", ~train)):
             rows = chosen & np.array([f"/{folder}/" in name for name in names])
             if rows.any():
-                print(f"{folder} {kind}: NME mean face {mean_error[rows].mean():.2%}, fitted {error[rows].mean():.2%} "
-                      f"({rows.sum()} faces), identity {np.sqrt((fits.identity[rows]**2).mean()):.2f} sigma")
+                print(
+                    f"{folder} {kind}: NME mean face {mean_error[rows].mean():.2%}, fitted {error[rows].mean():.2%} "
+                    f"({rows.sum()} faces), identity {np.sqrt((fits.identity[rows] ** 2).mean()):.2f} sigma"
+                )
     np.savez(
         sources.WORK / "portrait_fits.npz",
         names=names,

@@ -31,10 +31,14 @@ def parameter_loss(predicted, truth, pose=True):
 def losses(output, whitened_truth, true_points):
     """Each loss by name, unweighted; `output` of SynergyNet.forward, truth whitened (B, 104), points (B, 3, K)."""
     whitened, points, refined, reverse = output
-    return {
+    parts = {
         "landmarks": wing(points[:, :, :68], true_points[:, :, :68]),
         "surface": wing(points[:, :, 68:], true_points[:, :, 68:]),
         "parameters": parameter_loss(whitened, whitened_truth),
+    }
+    if refined is None:
+        return parts
+    return parts | {
         "refined": wing(refined, true_points[:, :, :68]),
         "reverse": parameter_loss(reverse, whitened_truth, pose=False),
         "consistency": parameter_loss(reverse, whitened, pose=False),

@@ -141,10 +141,15 @@ class SynergyNet(nn.Module):
     def unwhiten(self, whitened):
         return whitened.float() * self.whitening_std + self.whitening_mean
 
-    def forward(self, crops):
-        """Everything the losses compare: parameters (whitened), points, refined landmarks, reverse parameters."""
+    def forward(self, crops, synergy=True):
+        """Everything the losses compare: parameters (whitened), points, refined landmarks, reverse parameters.
+
+        Without `synergy` the last two are None: early in a run there is nothing yet to refine.
+        """
         whitened, feature = self.image_to_parameters(crops)
         points = self.points(self.unwhiten(whitened))
+        if not synergy:
+            return whitened.float(), points, None, None
         landmarks = points[:, :, :68]
         identity, expression = whitened[:, POSE : POSE + IDENTITY], whitened[:, POSE + IDENTITY :]
         refined = landmarks + self.refinement(landmarks, feature, identity, expression).float()

@@ -152,9 +152,7 @@ class SourceHalf:
         while len(loop) < limit:
             u, v = loop[-2:]
             beside = self.edge_faces[min(u, v), max(u, v)]
-            ahead = [
-                w for w in self.neighbours[v] if w != u and not beside & self.edge_faces[min(v, w), max(v, w)]
-            ]
+            ahead = [w for w in self.neighbours[v] if w != u and not beside & self.edge_faces[min(v, w), max(v, w)]]
             if len(self.neighbours[v]) != 4 or len(ahead) != 1:
                 return None
             if ahead[0] == a:
@@ -326,19 +324,19 @@ class SourceHalf:
 def _mean_value_weights(points, triangles):
     rows, columns, weights = [], [], []
     for k in range(3):
-        i, j, l = (triangles[:, (k + s) % 3] for s in range(3))
-        u, v = points[j] - points[i], points[l] - points[i]
+        i, j, k2 = (triangles[:, (k + s) % 3] for s in range(3))
+        u, v = points[j] - points[i], points[k2] - points[i]
         lu, lv = np.linalg.norm(u, axis=1), np.linalg.norm(v, axis=1)
         cosine = np.clip((u * v).sum(1) / (lu * lv), -1, 1)
         half = np.tan(np.arccos(cosine) / 2)
         rows += [i, i]
-        columns += [j, l]
+        columns += [j, k2]
         weights += [half / lu, half / lv]
     return np.concatenate(rows), np.concatenate(columns), np.concatenate(weights)
 
 
 def _boundary_names(grid):
-    """The cage's outer border in the order of SourceHalf.boundary: up the face, over the crown, down, round the neck."""
+    """The cage's border in the order of SourceHalf.boundary: up the face, over the crown, down, round the neck."""
     rings = grid.blocks["mouth"]
     last = len(rings[0]) - 1
     names = [("grid", 0, j) for j in range(MOUTH[1])] + [ring[0] for ring in rings[:-1]]
@@ -436,7 +434,9 @@ def _pin_ear(grid, half):
     contour = np.array(contour)
     for _ in range(3):
         contour = (np.roll(contour, 1) + contour + np.roll(contour, -1)) / 3
-    for name, (across, up), radius in zip(grid.blocks["ear"][0], offsets / [columns, rows], np.exp(contour), strict=True):
+    for name, (across, up), radius in zip(
+        grid.blocks["ear"][0], offsets / [columns, rows], np.exp(contour), strict=True
+    ):
         direction = np.array([-up, across])
         pins[name] = middle + radius * direction / np.linalg.norm(direction)
     return pins
@@ -792,7 +792,6 @@ def _skin_uv(half, left_quads, twin, seam, points):
     """UV (F, 4, 2) of the skin: one island, cut up the back and over the crown, without overlap (Tutte 1963)."""
     count = len(half.names)
     total = len(points)
-    copy = np.arange(total + count)
     right = twin.copy()
     right[seam] = total + np.flatnonzero(seam)  # the seam's second side
     quads = np.concatenate([left_quads, right[left_quads][:, ::-1]])
@@ -826,7 +825,9 @@ def _skin_uv(half, left_quads, twin, seam, points):
         return list(members)
 
     held = pin(low, (0.5, 0.0), (1.0, 0.0)) + pin([right[i] for i in low], (0.5, 0.0), (0.0, 0.0))
-    held += pin([low[-1], *up], (1.0, 0.0), (1.0, 1.0)) + pin([right[i] for i in [low[-1], *up]], (0.0, 0.0), (0.0, 1.0))
+    held += pin([low[-1], *up], (1.0, 0.0), (1.0, 1.0)) + pin(
+        [right[i] for i in [low[-1], *up]], (0.0, 0.0), (0.0, 1.0)
+    )
     held += pin([up[-1], *top, end], (1.0, 1.0), (0.5, 1.0))
     held += pin([right[i] for i in [up[-1], *top]] + [end], (0.0, 1.0), (0.5, 1.0))
     held = np.unique(number[held])
@@ -844,10 +845,15 @@ def main():
     data = {name: getattr(template, name) for name in template.__dataclass_fields__ if name != "group"}
     data |= {f"group_{name}": members for name, members in template.group.items()}
     np.savez(sources.WORK / "template.npz", **data)
-    valence = np.bincount(np.unique(np.sort(np.concatenate(
-        [template.quads[:, [k, (k + 1) % 4]] for k in range(4)]), axis=1), axis=0).ravel())
-    print(f"{len(template.corners)} vertices, {len(template.quads)} quads; vertices by valence: "
-          f"{dict(enumerate(np.bincount(valence)))}")
+    valence = np.bincount(
+        np.unique(
+            np.sort(np.concatenate([template.quads[:, [k, (k + 1) % 4]] for k in range(4)]), axis=1), axis=0
+        ).ravel()
+    )
+    print(
+        f"{len(template.corners)} vertices, {len(template.quads)} quads; vertices by valence: "
+        f"{dict(enumerate(np.bincount(valence)))}"
+    )
 
 
 if __name__ == "__main__":

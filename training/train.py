@@ -2,7 +2,8 @@
 
 Resumes from `work/runs/NAME/checkpoint.pt`, shows loss and validation, runs on CUDA where there is one. The schedule
 is warm-up, constant, decay: a finished run can be given more crops and goes on from before its decay.
-The first part of the run looks at smaller crops, which cost less and teach the same coarse things.
+The first parts of the run look at smaller crops, which cost less and teach the same coarse things, and train the
+image-to-parameters network alone; refinement and reverse module join for the last part.
 """
 
 import argparse
@@ -27,8 +28,9 @@ from training.network import EXPRESSION, IDENTITY, POSE, SynergyNet
 
 SURFACE_POINTS = 200
 SMALLEST_STD = 0.12  # of an expression: rare ones are not blown up by whitening
-DECAY_SHARE, WARM_UP_STEPS = 0.35, 300
-SMALL_SHARE, SMALL_SIZE = 0.45, 64
+WARM_UP_STEPS = 300
+SIZES = ((0.4, 64), (0.75, 96), (1.0, 120))  # crop sizes up to these shares of the run
+SYNERGY_FROM = 0.75  # share of the run after which all modules are trained
 
 
 def keep_memory():
@@ -82,7 +84,9 @@ class Crops:
         for path in sorted(CROPS.glob(f"{kind}_*_labels.npz")):
             if "partial" in path.name:
                 continue
-            self.pictures.append(np.load(path.with_name(path.name.replace("labels.npz", "pictures.npy")), mmap_mode="r"))
+            self.pictures.append(
+                np.load(path.with_name(path.name.replace("labels.npz", "pictures.npy")), mmap_mode="r")
+            )
             labels.append(dict(np.load(path)))
         self.labels = {name: np.concatenate([part[name] for part in labels]) for name in labels[0]}
         sizes = [len(p) for p in self.pictures]
@@ -163,13 +167,14 @@ def angles(pose):
 
 
 @torch.no_grad()
-def validate(network, data, device):
-    """NME of landmarks and refined landmarks by yaw bin, rotation error, on exact-truth crops."""
+def validate(network, data, device, size=SIZE):
+    """NME of landmarks and refined landmarks by yaw bin, rotation error, on exact-truth crops seen at `size`."""
     network.eval()
     plain, refined, yaw, turn, identity = [], [], [], [], []
     for start in range(0, len(data), 100):
         pictures, labels = data.batch(np.arange(start, min(start + 100, len(data))))
         crops = torch.as_tensor(pictures).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
+        crops = F.interpolate(crops, size, mode="area") if size < SIZE else crops
         truth = torch.as_tensor(parameters_of(labels)).to(device)
         whitened, points, better, _ = network(crops.contiguous(memory_format=torch.channels_last))
         target = network.points(truth)[:, :2, :68]
@@ -201,6 +206,7 @@ def main():
     options.add_argument("--batch", type=int, default=48)
     options.add_argument("--rate", type=float, default=2e-3)
     options.add_argument("--name", default="first")
+    options.add_argument("--decay", type=float, default=0.35, help="share of the run in which the rate falls")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--without", nargs="*", default=[], choices=[*WEIGHTS, "surface"], help="losses to leave out")
     options = options.parse_args()
@@ -222,7 +228,7 @@ def main():
         [{"params": decayed, "weight_decay": 0.02}, {"params": others, "weight_decay": 0}], lr=options.rate
     )
     steps = options.crops // options.batch
-    decay_from = int(steps * (1 - DECAY_SHARE))
+    decay_from = int(steps * (1 - options.decay))
     step, checkpoint = 0, folder / "checkpoint.pt"
     for path in (checkpoint, folder / "before_decay.pt"):
         if path.exists():
@@ -256,11 +262,12 @@ def main():
         crops = torch.as_tensor(pictures).to(device).permute(0, 3, 1, 2).float()
         truth = torch.as_tensor(parameters).to(device)
         crops = augment(crops, generator)
-        if step < SMALL_SHARE * steps:
-            crops = F.interpolate(crops, SMALL_SIZE, mode="area")
+        size = next(size for share, size in SIZES if step < share * steps)
+        if size < SIZE:
+            crops = F.interpolate(crops, size, mode="area")
         crops = crops.contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16):
-            output = network(crops)
+            output = network(crops, synergy=step >= SYNERGY_FROM * steps)
         whitened_truth = (truth - network.whitening_mean) / network.whitening_std
         parts = losses(output, whitened_truth, network.points(truth))
         loss = total(parts, enabled)
@@ -276,6 +283,8 @@ def main():
                     mine.lerp_(theirs, 1 - keep)
                 else:
                     mine.copy_(theirs)
+        if not parts.keys() <= sums.keys():
+            started, shown, sums = time.time(), step - 1, {}
         for name, value in {**parts, "loss": loss}.items():
             sums[name] = sums.get(name, 0) + value.item()
         if step % 50 == 0:
@@ -285,8 +294,8 @@ def main():
             started, shown, sums = time.time(), step, {}
         if step == decay_from:
             save(folder / "before_decay.pt")
-        if step % 500 == 0 or step == steps:
-            result = validate(average, held_back, device)
+        if step % 500 == 0 or step in (decay_from, steps):
+            result = validate(average, held_back, device, size)
             print(f"validation {step} {json.dumps(result)}", flush=True)
             with (folder / "validation.jsonl").open("a") as log:
                 log.write(json.dumps({"step": step, "crops": step * options.batch, **result}) + "\n")

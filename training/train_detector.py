@@ -251,13 +251,12 @@ def loss_of(outputs, wanted, kinds):
     """Focal loss of the scores (Lin et al., 2017) and L1 of the squares at faces."""
     score_loss = square_loss = 0
     faces = sum((kind > 0).sum() for kind in kinds).clamp(min=1)
-    for cell, output, values, kind in zip(runtime.LEVELS, outputs, wanted, kinds, strict=True):
+    for output, values, kind in zip(outputs, wanted, kinds, strict=True):
         known = kind != 0
         truth = (kind > 0).float()
         cross = F.binary_cross_entropy_with_logits(output[:, 0], truth, reduction="none")
         chance = torch.exp(-cross)
-        balance = torch.where(truth > 0, 0.5, 0.5)
-        score_loss = score_loss + (balance * (1 - chance) ** 2 * cross)[known].sum() / faces
+        score_loss = score_loss + 0.5 * ((1 - chance) ** 2 * cross)[known].sum() / faces
         at = (kind > 0)[:, None]
         # errors of place count against the side of the face, as the side's own
         side = 4.0 * 2.0 ** values[:, 3:4]
@@ -343,7 +342,9 @@ def main():
         step += 1
         if step % 50 == 0:
             speed = 50 * options.batch / (time.time() - started)
-            print(f"{step}/{steps} score {score.item():.3f} square {square.item():.3f} {speed:.0f} pictures/s", flush=True)
+            print(
+                f"{step}/{steps} score {score.item():.3f} square {square.item():.3f} {speed:.0f} pictures/s", flush=True
+            )
             started = time.time()
         if step % 250 == 0 or step == steps:
             state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}

@@ -24,7 +24,8 @@ def shapes():
         table[f"block{i:02d}_project_weight"], table[f"block{i:02d}_project_bias"] = (hidden, outputs), (outputs,)
         inputs = outputs
     table |= {"last_weight": (inputs, FEATURES), "last_bias": (FEATURES,)}
-    return table | {"heads_weight": (FEATURES, PARAMETERS), "heads_bias": (PARAMETERS,)}
+    table |= {"heads_weight": (FEATURES, PARAMETERS), "heads_bias": (PARAMETERS,)}
+    return table | {"whitening_std": (PARAMETERS,)}  # spread of each parameter in training, to compare errors by
 
 
 def _blocks():

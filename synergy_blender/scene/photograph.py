@@ -31,7 +31,8 @@ def image_of(picture, name):
 def match_camera(face, size, image=None, posed=True, name="Photo camera", place=(0.0, 0.0, 0.0)):
     """Create an orthographic camera that lays the head of `face` over its photo, and return the camera's object.
 
-    `size` (width, height) of the photo in pixels; `image` a bpy image shown behind the head; `posed` and `place` as in build_head.
+    `size` (width, height) of the photo in pixels; `image` a bpy image shown behind the head; `posed` and `place` as in
+    build_head.
     Also sets the scene's resolution to the photo's and makes the camera the scene's.
     """
     width, height = size

@@ -91,7 +91,9 @@ def _direction(azimuth, elevation):
 
 
 def _aim(thing, position, target):
-    thing.matrix_world = Matrix.Translation(position) @ (target - position).to_track_quat("-Z", "Y").to_matrix().to_4x4()
+    thing.matrix_world = (
+        Matrix.Translation(position) @ (target - position).to_track_quat("-Z", "Y").to_matrix().to_4x4()
+    )
 
 
 def _light(target, azimuth, elevation, watts, size):

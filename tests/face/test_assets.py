@@ -71,7 +71,9 @@ def test_pickles_are_not_opened(tmp_path):
         assets.load(path, "thing")
 
 
-@pytest.mark.parametrize("name, load", [("detector", detector.load), ("synergynet", network.load), ("head_model", head_model.load)])
+@pytest.mark.parametrize(
+    "name, load", [("detector", detector.load), ("synergynet", network.load), ("head_model", head_model.load)]
+)
 def test_wrong_shapes_are_refused(tmp_path, name, load):
     source = assets.FOLDER / f"{name}.npz"
     with np.load(source) as file:
@@ -92,7 +94,7 @@ def test_a_missing_asset_stops_reconstruction_with_its_name(tmp_path, monkeypatc
     monkeypatch.setattr(assets, "FOLDER", tmp_path)
     for module in (detector, head_model, network):
         module.load.cache_clear()
-    with pytest.raises(assets.AssetError, match="synergynet.npz is missing"):
+    with pytest.raises(assets.AssetError, match=r"synergynet\.npz is missing"):
         reconstruct(np.zeros((100, 100, 3), np.uint8))
     monkeypatch.undo()
     for module in (detector, head_model, network):

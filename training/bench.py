@@ -1,0 +1,236 @@
+"""Measure the bundled model against the project's bars: `make bench` (or `python -m training.bench`).
+
+Reads validation data only: press portraits, London people from 120 on, exact-truth renders of held-back portraits.
+What needs `../shared` or PyTorch says so and is skipped where that is missing.
+"""
+
+import json
+import subprocess
+import sys
+import time
+import zipfile
+from io import BytesIO
+
+import numpy as np
+
+from synergy_blender.face import assets, detector, head_model, network, pose, reconstruct
+from synergy_blender.face.reconstruct import to_picture
+from training import sources
+
+ROOT = sources.PROJECT
+SHIPPED = ("__init__.py", "blender_manifest.toml", "LICENSE", "synergy_blender", "addon_assets")
+ROWS = []
+
+
+def line(name, value, bar, good):
+    ROWS.append({"name": name, "value": value, "bar": bar, "good": bool(good)})
+    print(f"{'ok ' if good else 'NOT'}  {name:<58} {value:>22}   bar {bar}", flush=True)
+
+
+def milliseconds(run, repeats=15):
+    run()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return 1000 * float(np.median(times))
+
+
+def size_of_zip():
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in SHIPPED:
+            path = ROOT / name
+            for file in [path] if path.is_file() else sorted(path.rglob("*")):
+                if file.is_file() and "__pycache__" not in file.parts:
+                    archive.write(file, file.relative_to(ROOT))
+    megabytes = len(packed.getvalue()) / 1e6
+    line("zip-to-be", f"{megabytes:.1f} MB", "<= 25 MB", megabytes <= 25)
+
+
+def start_up():
+    script = (
+        "import time, numpy; t = time.perf_counter();"
+        "from synergy_blender.face import detector, head_model, network;"
+        "detector.load(); head_model.load(); network.load(); print(time.perf_counter() - t)"
+    )
+    times = [
+        float(
+            subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+        )
+        for _ in range(5)
+    ]
+    line("import face and load all weights", f"{np.median(times):.2f} s", "<= 0.5 s", np.median(times) <= 0.5)
+
+
+def speed():
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 255, (480, 640, 3)).astype(np.uint8)
+    try:
+        from skimage import data
+
+        portrait = data.astronaut()[:480]
+        picture[:, 64:576] = portrait
+    except ImportError:
+        pass
+    faces = len(reconstruct(picture))
+    took = milliseconds(lambda: reconstruct(picture))
+    line(f"reconstruct, 640x480, {faces} face", f"{took:.0f} ms", "<= 100 ms", took <= 100 and faces == 1)
+    found = milliseconds(lambda: detector.load()(picture))
+    print(f"     of which detection {found:.0f} ms")
+
+
+def against_torch():
+    try:
+        import torch
+
+        from training.network import ImageToParameters
+    except ImportError:
+        print("skip  NumPy against PyTorch: PyTorch is not installed")
+        return
+    from training.unfold import load_folded
+
+    ours = network.load()
+    theirs = load_folded(ImageToParameters(), ours.weights)
+    rng = np.random.default_rng(1)
+    crops = rng.integers(0, 255, (8, 120, 120, 3)).astype(np.float32)
+    gap = 0.0
+    with torch.no_grad():
+        for one in crops:
+            x = torch.as_tensor(one).permute(2, 0, 1)[None] / 127.5 - 1
+            expected = theirs(x)[0][0].numpy()
+            gap = max(gap, np.abs((ours(one) - expected) / whitening()).max())
+        x = x.contiguous(memory_format=torch.channels_last)
+        ratios = []
+        for _ in range(5):
+            mine, eager = milliseconds(lambda: ours(one), 15), milliseconds(lambda: theirs(x), 15)
+            ratios.append((mine / eager, mine, eager))
+    ratio, mine, eager = sorted(ratios)[2]
+    line("NumPy parameters equal PyTorch's (whitened)", f"{gap:.1e}", "<= 1e-3", gap <= 1e-3)
+    line("NumPy over PyTorch eager, one crop", f"{ratio:.2f} ({mine:.1f}/{eager:.1f} ms)", "<= 2", ratio <= 2)
+
+
+def whitening():
+    """Spread of each parameter over the training crops, kept beside the weights."""
+    return assets.load(assets.FOLDER / "synergynet.npz", "SynergyNet")["whitening_std"]
+
+
+def press_portraits():
+    import cv2
+
+    from training.embed_landmarks import IBUG_68
+    from training.fit_landmarks import nme
+
+    labels = np.load(sources.WORK / "landmarks.npz")
+    found, errors = 0, []
+    rows = [i for i, name in enumerate(labels["names"]) if "/portraits/" in name]
+    for i in rows:
+        picture = cv2.cvtColor(cv2.imread(str(sources.DATA / labels["names"][i])), cv2.COLOR_BGR2RGB)
+        truth = labels["landmarks"][i][IBUG_68, :2][None]
+        faces = reconstruct(picture)
+        if faces:
+            error = min(nme(face.landmarks[None, :, :2], truth)[0] for face in faces)
+            if error < 0.25:
+                found += 1
+                errors.append(error)
+    share = found / len(rows)
+    line(f"press portraits, face found ({len(rows)})", f"{share:.1%}", ">= 97 %", share >= 0.97)
+    mean = float(np.mean(errors))
+    line("press portraits, NME 68", f"{mean:.2%} (median {np.median(errors):.2%})", "<= 4.5 %", mean <= 0.045)
+
+
+def exact_truth():
+    from training.fit_landmarks import LandmarkModel, nme
+    from training.surface_statistics import similarity
+    from training.train import Crops
+
+    data = Crops("validation")
+    model, regress = head_model.load(), network.load()
+    trained = LandmarkModel.load().ibug()
+    pictures, labels = data.batch(np.arange(len(data)))
+    face = np.flatnonzero((model.mean[:, 2] > -0.03) & (model.mean[:, 1] > -0.11) & (model.mean[:, 1] < 0.06))
+    face = np.intersect1d(face, model.groups["skin"])
+    even = np.ones(len(face))
+    errors, turns, yaws, dense, plain, values = [], [], [], [], [], []
+    for picture, matrix, identity, expression in zip(
+        pictures, labels["pose"], labels["identity"], labels["expression"], strict=True
+    ):
+        out = regress(picture)
+        guess = np.clip(out[12:52], -3, 3), np.clip(out[52:], 0, 1)
+        _, found, _ = pose.decompose(out[:12].reshape(3, 4))
+        scale, rotation, shift = pose.decompose(matrix)
+        points = (
+            model.landmarks(model.vertices(*guess)) @ out[:12].reshape(3, 4)[:2, :3].T + out[:12].reshape(3, 4)[:2, 3]
+        )
+        truth = trained.points(identity[None], expression[None])[0] @ (scale * rotation).T + shift
+        errors.append(nme(points[None], truth[None, :, :2])[0])
+        turns.append(np.degrees(np.arccos(np.clip((np.trace(found.T @ rotation) - 1) / 2, -1, 1))))
+        yaws.append(abs(pose.angles(rotation)[0]))
+        values.append(guess[1])
+        true_shape = model.vertices(identity, np.zeros(52))[face]
+        for shape, kept in ((model.vertices(guess[0], np.zeros(52))[face], dense), (model.mean[face], plain)):
+            s, r, t = similarity(shape, true_shape, even)
+            kept.append(np.linalg.norm(s * shape @ r.T + t - true_shape, axis=1).mean())
+    errors, turns, yaws = np.array(errors), np.array(turns), np.array(yaws)
+    line(f"exact-truth renders, NME 68 ({len(errors)})", f"{errors.mean():.2%}", "<= 5 %", errors.mean() <= 0.05)
+    for low, high in ((0, 30), (30, 60), (60, 95)):
+        chosen = (yaws >= low) & (yaws < high)
+        print(f"     yaw {low}-{high}: NME {errors[chosen].mean():.2%}, rotation {turns[chosen].mean():.1f} degrees")
+    line("exact-truth renders, rotation error", f"{turns.mean():.2f} deg", "<= 5 deg", turns.mean() <= 5)
+    ours, mean = 1000 * np.mean(dense), 1000 * np.mean(plain)
+    line("exact-truth renders, dense 3D identity error", f"{ours:.2f} mm", f"< mean face's {mean:.2f} mm", ours < mean)
+    found, true = np.array(values), labels["expression"]
+    names = list(model.expression_names)
+    for name in (
+        "jawOpen",
+        "eyeBlinkLeft",
+        "eyeBlinkRight",
+        "mouthSmileLeft",
+        "mouthSmileRight",
+        "browInnerUp",
+        "mouthPucker",
+    ):
+        k = names.index(name)
+        print(f"     {name}: correlation with truth {np.corrcoef(found[:, k], true[:, k])[0, 1]:.2f}")
+
+
+def london_fit():
+    """The head model itself: MAP fit of all 470 points, error of the 68, with the shipped template's landmarks."""
+    from training.embed_landmarks import IBUG_68
+    from training.fit_landmarks import LandmarkModel, fit, mediapipe_points, nme
+
+    labels = np.load(sources.WORK / "landmarks.npz")
+    people = {
+        str(p.relative_to(sources.DATA))
+        for folder in ("london_neutral", "london_smiling")
+        for p in sources.london_pictures(folder, validation=True)
+    }
+    rows = [i for i, name in enumerate(labels["names"]) if name in people]
+    target = mediapipe_points(labels["landmarks"][rows])
+    fits = fit(LandmarkModel.load(), target)
+    model = head_model.load()
+    errors = []
+    for i in range(len(rows)):
+        shape = model.vertices(fits.identity[i], fits.expression[i])
+        points = to_picture(model.landmarks(shape), fits.scale[i], fits.rotation[i], fits.centre[i])
+        errors.append(nme(points[None, :, :2], target[i : i + 1, IBUG_68])[0])
+    line(f"London validation fit, NME 68 ({len(rows)})", f"{np.mean(errors):.2%}", "<= 0.6 %", np.mean(errors) <= 0.006)
+
+
+def main():
+    size_of_zip()
+    start_up()
+    speed()
+    against_torch()
+    if not sources.DATA.exists() or not (sources.WORK / "landmarks.npz").exists():
+        print("skip  accuracy: needs ../shared/data and the workshop's labels (python -m training.build)")
+    else:
+        london_fit()
+        exact_truth()
+        press_portraits()
+    (sources.WORK / "bench.json").write_text(json.dumps(ROWS, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Contact sheet of reconstructions: `python -m training.gallery` writes `docs/gallery.png`.
+
+Held-back generated portraits (SFHQ-T2I, SFHQ: free of licence claims, MIT) and London validation people (CC BY 4.0),
+none of them trained on: photo, mesh over photo, the head alone as in the photo, from the front and from the side.
+"""
+
+import argparse
+
+import cv2
+import numpy as np
+
+from synergy_blender.face import head_model, pose, reconstruct, skin
+from synergy_blender.face.reconstruct import to_picture
+from training import sources
+from training.rasterize import interpolate, rasterize, vertex_normals
+
+TILE = 300
+COLOURS = {
+    "mouth": (120, 50, 48),
+    "sclera": (232, 226, 220),
+    "iris": (92, 66, 44),
+    "pupil": (12, 12, 12),
+    "teeth": (228, 220, 202),
+    "tongue": (160, 80, 78),
+}
+LIGHT = np.array([-0.35, 0.45, 0.82])
+
+
+class Drawing:
+    """Draws heads of the bundled model, shaded, with the z-buffer."""
+
+    def __init__(self):
+        self.model = head_model.load()
+        quads = self.model.quads
+        self.triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+        self.material = np.concatenate([self.model.material] * 2)
+
+    def shade(self, shape, skin_colour, scale, rotation, centre, size):
+        """Shaded head as float RGB (H, W, 3) and its mask; shape (V, 3) in the model frame, size (width, height)."""
+        shape = shape.astype(float)
+        points = to_picture(shape, scale, rotation, np.asarray(centre))
+        index, weights, _ = rasterize(points, self.triangles, size[1], size[0])
+        normals = interpolate(vertex_normals(shape, self.triangles) @ rotation.T, self.triangles, index, weights)
+        normals /= np.maximum(np.linalg.norm(normals, axis=2, keepdims=True), 1e-9)
+        palette = [COLOURS.get(name, np.asarray(skin_colour) * 255) for name in self.model.material_names]
+        colour = np.array(palette, float)[self.material[np.maximum(index, 0)]] / 255
+        light = 0.38 + 0.62 * np.clip(normals @ LIGHT, 0, 1)
+        return np.clip(colour**2.2 * light[..., None] * 1.15, 0, 1) ** (1 / 2.2) * 255, index >= 0
+
+
+def row(drawing, picture, face, tile=TILE):
+    """The tiles of one face: photo, overlay, head posed, head from the front, head from the side."""
+    model = drawing.model
+    side = 2.1 * (face.box[2] - face.box[0])
+    corner = np.array([(face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2 - 0.08 * side]) - side / 2
+    factor = 2 * tile / side
+    matrix = np.array([[factor, 0, -corner[0] * factor], [0, factor, -corner[1] * factor]])
+    photo = cv2.warpAffine(picture, matrix, (2 * tile,) * 2, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
+    photo = photo.astype(float)
+    colour = skin.mean_colour(picture, face, model)
+    shape = model.vertices(face.identity, face.expression)
+    posed, mask = drawing.shade(
+        shape, colour, face.scale * factor, face.rotation, (face.centre - corner) * factor, (2 * tile,) * 2
+    )
+    plain = np.full_like(photo, 60)
+    over = np.where(mask[..., None], 0.25 * photo + 0.75 * posed, photo)
+    tiles = [photo, over, np.where(mask[..., None], posed, plain)]
+    for yaw in (0, 60):
+        view, seen = drawing.shade(
+            shape, colour, 2100 * tile / 300, pose.matrix(yaw, 0, 0), (tile, tile), (2 * tile,) * 2
+        )
+        tiles.append(np.where(seen[..., None], view, plain))
+    return [cv2.resize(t.astype(np.uint8), (tile, tile), interpolation=cv2.INTER_AREA) for t in tiles]
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--output", default=str(sources.PROJECT / "docs" / "gallery.png"))
+    options.add_argument("--people", type=int, default=12)
+    options = options.parse_args()
+    generated = sources.synthetic_portraits(validation=True)
+    london = (
+        sources.london_pictures("london_neutral", True)[::9] + sources.london_pictures("london_smiling", True)[4::9]
+    )
+    chosen = generated[:: max(1, len(generated) // (options.people - 4))][: options.people - 4] + london[:4]
+    drawing, rows = Drawing(), []
+    for path in chosen:
+        picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+        faces = reconstruct(picture)
+        if not faces:
+            print(f"no face found in {path.name}")
+            continue
+        rows.append(np.concatenate(row(drawing, picture, faces[0]), axis=1))
+    if len(rows) % 2:
+        rows.append(np.full_like(rows[0], 60))
+    sheet = np.concatenate([np.concatenate(rows[i : i + 2], axis=1) for i in range(0, len(rows), 2)])
+    cv2.imwrite(options.output, sheet[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    print(f"wrote {options.output}: {len(rows)} faces")
+
+
+if __name__ == "__main__":
+    main()
