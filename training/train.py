@@ -156,6 +156,17 @@ def batches(data, mirror, size, seed):
         yield ready.get()
 
 
+@torch.no_grad()
+def blend_in(average, network, step):
+    """Move the averaged weights towards the network's, over about 500 steps."""
+    keep = min(0.998, step / (step + 50))
+    for mine, theirs in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+        if mine.dtype.is_floating_point:
+            mine.lerp_(theirs, 1 - keep)
+        else:
+            mine.copy_(theirs)
+
+
 def angles(pose):
     """pitch, yaw, roll (B, 3) degrees of poses (B, 12) in the convention R = Rx Ry Rz."""
     rows = pose.reshape(-1, 3, 4)[:, :, :3]
@@ -276,13 +287,7 @@ def main():
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         step += 1
-        keep = min(0.998, step / (step + 50))
-        with torch.no_grad():
-            for mine, theirs in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-                if mine.dtype.is_floating_point:
-                    mine.lerp_(theirs, 1 - keep)
-                else:
-                    mine.copy_(theirs)
+        blend_in(average, network, step)
         if not parts.keys() <= sums.keys():
             started, shown, sums = time.time(), step - 1, {}
         for name, value in {**parts, "loss": loss}.items():

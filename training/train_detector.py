@@ -6,6 +6,7 @@ backgrounds without faces, none to five to a picture. Resumes from `work/detecto
 """
 
 import argparse
+import copy
 import queue
 import threading
 import time
@@ -23,9 +24,10 @@ from training.embed_landmarks import IBUG_68
 from training.fit_landmarks import LandmarkModel
 from training.fold import folded, plain
 from training.network import convolution
-from training.train import Crops, keep_memory
+from training.train import Crops, blend_in, keep_memory
 
 CANVAS = 256
+WARM_UP_STEPS, DECAY_SHARE = 200, 0.3
 SMALLEST, LARGEST = 11, 210  # side of a face's square on the canvas
 SIDES = ((0, 44), (34, 100), (80, 10**6))  # sides that each level must find; where ranges overlap both do
 PROFILES = 12_000  # rendered crops used beside the portraits
@@ -302,7 +304,7 @@ def evaluate(detector, pictures=300, seed=10**6):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--pictures", type=int, default=90_000)
+    options.add_argument("--pictures", type=int, default=200_000)
     options.add_argument("--batch", type=int, default=32)
     options.add_argument("--rate", type=float, default=3e-3)
     options = options.parse_args()
@@ -311,22 +313,24 @@ def main():
     torch.manual_seed(0)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = Network().to(device, memory_format=torch.channels_last)
+    average = copy.deepcopy(network)
     optimizer = torch.optim.AdamW(network.parameters(), options.rate, weight_decay=0.01)
     steps = options.pictures // options.batch
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.rate, steps + 1, pct_start=0.1)
     checkpoint = sources.WORK / "detector" / "checkpoint.pt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     step = 0
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location=device, weights_only=True)
-        if state["steps"] == steps:
-            network.load_state_dict(state["network"])
-            optimizer.load_state_dict(state["optimizer"])
-            schedule.load_state_dict(state["schedule"])
-            step = state["step"]
-            print(f"resumed at step {step}", flush=True)
+        network.load_state_dict(state["network"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        step = state["step"]
+        print(f"resumed at step {step}", flush=True)
     stream, started = batches(options.batch, step), time.time()
     while step < steps:
+        rate = options.rate * min(1.0, (step + 1) / WARM_UP_STEPS, max(0.01, (1 - step / steps) / DECAY_SHARE))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
         pictures, levels = next(stream)
         x = torch.as_tensor(pictures).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
         wanted = [torch.as_tensor(values).to(device) for values, _ in levels]
@@ -338,8 +342,8 @@ def main():
         (score + square).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
-        schedule.step()
         step += 1
+        blend_in(average, network, step)
         if step % 50 == 0:
             speed = 50 * options.batch / (time.time() - started)
             print(
@@ -347,15 +351,13 @@ def main():
             )
             started = time.time()
         if step % 250 == 0 or step == steps:
-            state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
-            state |= {"schedule": schedule.state_dict(), "step": step, "steps": steps}
-            torch.save(state, checkpoint.with_suffix(".partial"))
+            state = {"network": network.state_dict(), "average": average.state_dict()}
+            torch.save({**state, "optimizer": optimizer.state_dict(), "step": step}, checkpoint.with_suffix(".partial"))
             checkpoint.with_suffix(".partial").replace(checkpoint)
-            arrays = network.cpu().eval().arrays()
+            arrays = copy.deepcopy(average).cpu().eval().arrays()
             assets.save(sources.ASSETS / "detector.npz", "face detector", arrays)
             recall, alarms = evaluate(runtime.Detector(arrays), 150)
             print(f"validation {step}: recall {recall:.1%}, {alarms:.3f} false alarms per picture", flush=True)
-            network.to(device, memory_format=torch.channels_last).train()
             started = time.time()
 
 

@@ -16,7 +16,7 @@ BLOCKS = [
 LEVELS = (8, 16, 32)  # picture pixels per cell
 WIDTH = 48  # channels of the merged levels
 OUTPUTS = 4  # score, x and y from the cell's centre in cells, log2 of the side over four cells
-SIZES = (320, 640)  # longer side of the picture looked at; the second only where the first shows nothing
+SIZES = (256, 512)  # the picture is looked at with its longer side at each of these sizes
 THRESHOLD = 0.5
 OVERLAP = 0.35  # intersection over union above which two squares are one face
 
@@ -78,20 +78,17 @@ class Detector:
         return outputs[::-1]
 
     def look(self, picture, size):
-        """Faces in a picture (H, W, 3) uint8 seen with its longer side at `size` pixels, best first."""
+        """Candidates (n, 4) in a picture (H, W, 3) uint8 seen with its longer side at `size` pixels."""
         height, width = picture.shape[:2]
         scale = size / max(height, width)
         rows, columns = (int(-(-round(v * scale) // 32) * 32) for v in (height, width))
         seen = crop.resample(picture, 0, 0, columns / scale, rows / scale, columns, rows)
-        return keep_best(decode(self.maps(seen)) / [1, scale, scale, scale])
+        return decode(self.maps(seen)) / [1, scale, scale, scale]
 
     def __call__(self, picture):
         """Faces (list of Face) in a picture (H, W, 3) uint8 RGB, largest first."""
-        for size in SIZES:
-            found = self.look(picture, size)
-            if found:
-                break
         height, width = picture.shape[:2]
+        found = keep_best(np.concatenate([self.look(picture, size) for size in SIZES]))
         inside = [f for f in found if 0 <= f.centre[0] <= width and 0 <= f.centre[1] <= height]
         return sorted(inside, key=lambda face: -face.side)
 

@@ -6,15 +6,19 @@ from pathlib import Path
 
 import bpy
 import numpy as np
+from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Matrix, Vector
 
-HEIGHT = 640  # pixels of each picture on the sheet
-SAMPLES = 48
+from ..face import crop
+
+HEIGHT = 512  # pixels of each picture on the sheet
+SAMPLES = 16
+AROUND = 1.25  # the photo is shown around the head, so many times its size
 GAP = 12
 BACKDROP = 0.23  # sRGB grey around the head
 VIEWS = (-38.0, -90.0)  # degrees that the camera goes around the head, after the photo's own view
 # azimuth and elevation in degrees, watts, size in metres
-LIGHTS = [(-40, 35, 9.0, 0.5), (55, 15, 4.0, 0.7), (160, 45, 8.0, 0.4)]
+LIGHTS = [(-40, 35, 11.0, 0.5), (20, 10, 4.0, 0.9), (70, 15, 4.0, 0.7), (160, 45, 8.0, 0.4)]
 
 
 def render_sheet(head, camera, photo, path):
@@ -30,11 +34,16 @@ def render_sheet(head, camera, photo, path):
         _prepare(scene)
         centre = _middle(head)
         made += [_light(centre, *light) for light in LIGHTS]
+        x0, y0, side = _square_around(head, camera, photo)
         height, width = photo.shape[:2]
-        scene.render.resolution_x, scene.render.resolution_y = round(HEIGHT * width / height), HEIGHT
+        scene.render.resolution_x, scene.render.resolution_y = (round(HEIGHT * v / side) for v in (width, height))
+        scene.render.use_border = scene.render.use_crop_to_border = True
+        scene.render.border_min_x, scene.render.border_max_x = x0 / width, (x0 + side) / width
+        scene.render.border_min_y, scene.render.border_max_y = 1 - (y0 + side) / height, 1 - y0 / height
         seen = _render(scene)
-        over = _over(seen, _resize(photo, seen.shape[1], seen.shape[0]))
-        panels = [_resize(photo, seen.shape[1], seen.shape[0]) / 255.0, over]
+        part = crop.resample(photo, x0, y0, side, side, seen.shape[1], seen.shape[0])
+        panels = [_tile(part / 255), _tile(_over(seen, part))]
+        scene.render.use_border = False
         for turn in VIEWS:
             around = _camera_around(head, centre, turn)
             made.append(around)
@@ -56,7 +65,7 @@ def _settings(scene):
     render = scene.render
     return {
         (render, name): getattr(render, name)
-        for name in ("engine", "film_transparent", "resolution_x", "resolution_y", "filepath")
+        for name in ["engine", "film_transparent", "resolution_x", "resolution_y", "filepath", "use_border", "use_crop_to_border", "border_min_x", "border_max_x", "border_min_y", "border_max_y"]
     } | {(scene.view_settings, "view_transform"): scene.view_settings.view_transform}
 
 
@@ -134,10 +143,23 @@ def _over(picture, background):
     return picture[..., :3] * alpha + background / 255.0 * (1 - alpha)
 
 
-def _resize(picture, width, height):
-    from ..face import crop
+def _tile(picture):
+    """A part of the photo as (HEIGHT, HEIGHT, 3): rendering rounds its size by a pixel."""
+    rows, columns = np.linspace(0, len(picture) - 1, HEIGHT), np.linspace(0, picture.shape[1] - 1, HEIGHT)
+    return picture[np.round(rows).astype(int)[:, None], np.round(columns).astype(int)]
 
-    return crop.resample(picture, 0, 0, picture.shape[1], picture.shape[0], width, height)
+
+def _square_around(head, camera, photo):
+    """Left, top and side in photo pixels of the square around the head, inside the photo."""
+    height, width = photo.shape[:2]
+    graph = bpy.context.evaluated_depsgraph_get()
+    corners = [head.matrix_world @ Vector(corner) for corner in head.evaluated_get(graph).bound_box]
+    flat = np.array([world_to_camera_view(bpy.context.scene, camera, corner)[:2] for corner in corners])
+    flat = flat * [width, -height] + [0, height]
+    low, high = flat.min(0), flat.max(0)
+    side = float(min((high - low).max() * AROUND, width, height))
+    x0, y0 = np.clip((low + high - side) / 2, 0, [width - side, height - side])
+    return float(x0), float(y0), side
 
 
 def _save(picture, path):

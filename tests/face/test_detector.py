@@ -1,0 +1,54 @@
+"""The detector's decoding, and what it finds in real pictures."""
+
+import numpy as np
+import pytest
+from skimage import data
+
+from synergy_blender.face import detector
+
+
+def raw(*faces):
+    """Raw outputs of a 320 x 256 picture in which the middle level sees `faces` (row, column, dx, dy, log side)."""
+    maps = [np.full((256 // c, 320 // c, 4), -20.0) for c in detector.LEVELS]
+    for row, column, *square in faces:
+        maps[1][row, column] = [8.0, *square]
+    return maps
+
+
+def test_decode_places_squares():
+    [candidate] = detector.decode(raw((4, 10, 0.5, -0.25, 1.0)))
+    assert candidate[1:] == pytest.approx([(10.5 + 0.5) * 16, (4.5 - 0.25) * 16, 4 * 16 * 2])
+
+
+def test_neighbours_that_see_one_face_become_one():
+    maps = raw((4, 10, 0, 0, 0.5), (4, 11, -1, 0, 0.5), (5, 10, 0, -1, 0.55), (12, 3, 0, 0, 0.2))
+    faces = detector.keep_best(detector.decode(maps))
+    assert len(faces) == 2
+    assert faces[0].centre == pytest.approx((168, 72), abs=1) or faces[1].centre == pytest.approx((168, 72), abs=1)
+
+
+def test_finds_the_astronaut_wherever_she_is():
+    find = detector.load()
+    picture = data.astronaut()
+    [face] = find(picture)
+    assert face.centre == pytest.approx((224, 128), abs=14) and 75 < face.side < 130
+    mirrored = find(np.ascontiguousarray(picture[:, ::-1]))
+    assert mirrored[0].centre == pytest.approx((512 - 224, 128), abs=14)
+    wide = np.full((512, 1500, 3), 128, np.uint8)
+    wide[:, 900:1412] = picture
+    moved = find(wide)
+    assert moved and moved[0].centre == pytest.approx((1124, 128), abs=20)
+
+
+@pytest.mark.parametrize("name", ["coffee", "chelsea", "rocket", "brick", "grass", "coins"])
+def test_sees_no_face_where_there_is_none(name):
+    picture = getattr(data, name)()
+    if picture.ndim == 2:
+        picture = picture[..., None].repeat(3, 2)
+    assert detector.load()(np.ascontiguousarray(picture)) == []
+
+
+def test_blank_and_noise_hold_no_face():
+    find = detector.load()
+    assert find(np.zeros((100, 100, 3), np.uint8)) == []
+    assert find(np.random.default_rng(0).integers(0, 255, (240, 320, 3)).astype(np.uint8)) == []
