@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: demo test bench gallery lint
+.PHONY: demo test bench gallery
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -17,5 +17,13 @@ test: $(VENV)/ready
 	$(RUN) -m ruff check .
 	$(RUN) -m pytest
 
-bench: $(VENV)/ready
+# The workshop (PyTorch, OpenCV, MediaPipe) is only needed to measure and to train.
+$(VENV)/workshop: $(VENV)/ready
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[blender,test,training]'
+	touch $@
+
+bench: $(VENV)/workshop
 	$(RUN) -m training.bench
+
+gallery: $(VENV)/workshop
+	$(RUN) -m training.gallery

@@ -20,6 +20,20 @@ VIEWS = (-38.0, -90.0)  # degrees that the camera goes around the head, after th
 # azimuth and elevation in degrees, watts, size in metres
 LIGHTS = [(-40, 35, 11.0, 0.5), (20, 10, 4.0, 0.9), (70, 15, 4.0, 0.7), (160, 45, 8.0, 0.4)]
 
+CHANGED = (  # render settings that are put back afterwards
+    "engine",
+    "film_transparent",
+    "resolution_x",
+    "resolution_y",
+    "filepath",
+    "use_border",
+    "use_crop_to_border",
+    "border_min_x",
+    "border_max_x",
+    "border_min_y",
+    "border_max_y",
+)
+
 
 def render_sheet(head, camera, photo, path):
     """Render the head as the photo sees it and from the side, and save both beside the photo as a PNG at `path`.
@@ -62,11 +76,9 @@ def render_sheet(head, camera, photo, path):
 
 
 def _settings(scene):
-    render = scene.render
-    return {
-        (render, name): getattr(render, name)
-        for name in ["engine", "film_transparent", "resolution_x", "resolution_y", "filepath", "use_border", "use_crop_to_border", "border_min_x", "border_max_x", "border_min_y", "border_max_y"]
-    } | {(scene.view_settings, "view_transform"): scene.view_settings.view_transform}
+    return {(scene.render, name): getattr(scene.render, name) for name in CHANGED} | {
+        (scene.view_settings, "view_transform"): scene.view_settings.view_transform
+    }
 
 
 def _restore(scene, kept, camera):
