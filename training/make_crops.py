@@ -256,8 +256,11 @@ def main():
     arguments.add_argument("--workers", type=int, default=2)
     options = arguments.parse_args()
     CROPS.mkdir(parents=True, exist_ok=True)
-    CropMaker(validation=True).shard(CROPS / "validation_00", 2000, 10**6, exact=True)
+    if not (CROPS / "validation_00_labels.npz").exists():
+        CropMaker(validation=True).shard(CROPS / "validation_00", 2000, 10**6, exact=True)
     jobs = [(CROPS / f"train_{k:02d}", SHARD, k) for k in range(-(-options.count // SHARD))]
+    if not jobs:
+        return
     with multiprocessing.get_context("spawn").Pool(options.workers, _start) as pool:
         list(pool.imap(_one, jobs))
 
