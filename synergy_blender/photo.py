@@ -39,6 +39,7 @@ def _with_pillow(path):
 
     from PIL import Image, ImageOps, UnidentifiedImageError
 
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, LARGEST_PIXELS
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -59,6 +60,8 @@ def _with_pillow(path):
         raise PhotoError(f"{path} has more than {LARGEST_PIXELS // 10**6} million pixels: make it smaller.") from None
     except (OSError, ValueError, SyntaxError, EOFError, TypeError, OverflowError) as error:
         raise PhotoError(f"{path} is damaged or cut off ({_short(error)}): get a whole copy of it.") from None
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
 
 
 def _stretch(values):

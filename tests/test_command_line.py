@@ -106,10 +106,10 @@ def test_exif_rotation_is_obeyed(portrait, tmp_path, orientation):
 
 
 def test_tiny_and_huge_pictures(portrait, tmp_path):
-    picture = Image.open(portrait).convert("RGB").crop((150, 20, 310, 230))
-    expected = landmarks(faces_in(portrait, tmp_path)) - [150, 20]
+    picture = Image.open(portrait).convert("RGB").crop((150, 50, 310, 210))
+    expected = landmarks(faces_in(portrait, tmp_path)) - [150, 50]
     tiny, huge = tmp_path / "tiny.png", tmp_path / "huge.jpg"
-    picture.resize((40, 52)).save(tiny)
+    picture.resize((40, 40)).save(tiny)
     assert main([str(tiny), "--json", str(tmp_path / "tiny.json")]) in (0, 2)
     for path, width in ((huge, 12_000),):
         factor = width / picture.width
