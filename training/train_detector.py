@@ -355,9 +355,11 @@ def main():
             torch.save({**state, "optimizer": optimizer.state_dict(), "step": step}, checkpoint.with_suffix(".partial"))
             checkpoint.with_suffix(".partial").replace(checkpoint)
             arrays = copy.deepcopy(average).cpu().eval().arrays()
-            assets.save(sources.ASSETS / "detector.npz", "face detector", arrays)
             recall, alarms = evaluate(runtime.Detector(arrays), 150)
             print(f"validation {step}: recall {recall:.1%}, {alarms:.3f} false alarms per picture", flush=True)
+            assets.save(checkpoint.with_name("detector.npz"), "face detector", arrays)
+            if step == steps:
+                assets.save(sources.ASSETS / "detector.npz", "face detector", arrays)
             started = time.time()
 
 
