@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: demo test bench gallery
+.PHONY: demo test check-head bench gallery
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -16,6 +16,9 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	$(RUN) -m ruff check .
 	$(RUN) -m pytest
+
+check-head: $(VENV)/ready
+	$(RUN) -m training.check_head
 
 # The workshop (PyTorch, OpenCV, MediaPipe) is only needed to measure and to train.
 $(VENV)/workshop: $(VENV)/ready

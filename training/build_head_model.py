@@ -5,15 +5,21 @@ Reads `work/head_surface.npz` (how heads vary), `work/head_landmarks.npz` and `w
 """
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from synergy_blender.face import assets
 from training import sources
-from training.embed_landmarks import IBUG_68, closest_on_surface
+from training.check_head import COMBINATIONS, crossings
+from training.embed_landmarks import IBUG_68
 from training.rasterize import vertex_normals
-from training.template import NECK_PLANE
+from training.template import NECK_PLANE, closest_of
 
 PHONG = 0.6  # share of Phong tessellation (Boubekeur & Alexa 2008), which rounds the source's facets
+LID_CLEARANCE, LID_ALLOWANCE = 0.0002, 0.0004  # metres between lid and eyeball in expressions; cut at 3 sigma
+LID_SMOOTHING, NOSTRIL_SMOOTHING = 3, 1  # rounds
 EAR_SMOOTHING = 2  # rounds
+UNCROSS_ROUNDS = 60
+NEAR_TRIANGLES, MOVES_COUNT = 60, 10.0  # where a landmark is looked for; weight of how it moves against where it lies
 MATERIALS = ("skin", "mouth", "sclera", "iris", "pupil", "teeth", "tongue")
 
 
@@ -54,6 +60,85 @@ def affine_field(points, shift):
     return np.linalg.lstsq(np.column_stack([points, np.ones(len(points))]), shift, rcond=None)[0]
 
 
+def sphere(points):
+    """Centre (3,) and radius of the sphere that fits points (N, 3) best."""
+    solution = np.linalg.lstsq(np.column_stack([2 * points, np.ones(len(points))]), (points**2).sum(1), rcond=None)[0]
+    return solution[:3], np.sqrt(solution[3] + solution[:3] @ solution[:3])
+
+
+def seat_eyes(template, mean, identity, expression):
+    """Eyeballs that sit in their lids, in place: they move with the lids' edge, turn without growing, and no lid cuts
+    into them."""
+    for side in ("left", "right"):
+        ball = template["part"] == f"eye_{side}"
+        lids, socket = template[f"group_eyelid_{side}"], template[f"group_socket_{side}"]
+        shift = identity[:, lids].mean(1, keepdims=True)
+        identity[:, ball] = shift
+        identity[:, socket] = shift
+        centre, radius = sphere(mean[ball])
+        # at +-3 sigma a lid may come as near as it is now and cut in by an allowance
+        out = mean[lids] - centre
+        gap = np.linalg.norm(out, axis=1, keepdims=True)
+        out /= gap
+        along = ((identity[:, lids] - shift) * out).sum(2, keepdims=True)
+        most = (np.maximum(gap - radius, 0) + LID_ALLOWANCE) / 3
+        identity[:, lids] += (np.clip(along, -most, most) - along) * out
+        for field in expression:
+            linear = affine_field(mean[ball] - centre, field[ball])
+            u, _, v = np.linalg.svd(np.eye(3) + linear[:3])
+            field[ball] = (mean[ball] - centre) @ (u @ v) + linear[3] - (mean[ball] - centre)
+            # the deeper lid rings too are pushed out along the ray from the eyeball's middle
+            ray = mean[lids] + field[lids] - centre - linear[3]
+            length = np.linalg.norm(ray, axis=1, keepdims=True)
+            moved = np.linalg.norm(field[lids], axis=1, keepdims=True) > 1e-5
+            field[lids] += np.where(moved, ray / length * np.maximum(radius + LID_CLEARANCE - length, 0), 0)
+
+
+def symmetrise(mean, expression, names):
+    """The mean and the expressions (P, V, 3) made exactly mirror images of themselves or of their partners."""
+    flip = np.array([-1.0, 1, 1])
+    partner = cKDTree(mean).query(mean * flip)[1]
+    assert (partner[partner] == np.arange(len(mean))).all(), "a vertex has no partner on the other side"
+    other = [names.index(other_side(name)) for name in names]
+    return (mean + mean[partner] * flip) / 2, (expression + expression[other][:, partner] * flip) / 2
+
+
+def uncross(template, mean, identity, expression, names):
+    """Smooths the displacements, in place, where a component at +-3 sigma, an expression or a combination lets the skin
+    cut into itself. `mouthClose` alone must: it is made for an open jaw."""
+    groups = {name.removeprefix("group_"): rows for name, rows in template.items() if name.startswith("group_")}
+    partner = cKDTree(mean).query(mean * [-1, 1, 1])[1]
+    quads = template["quads"]
+
+    def moves(parts):
+        """Fields and their amounts that make a shape, and those fields' partners on the other side."""
+        if isinstance(parts, tuple):
+            return identity, [parts[0]], [parts[1]], [parts[0]]
+        rows = [names.index(name) for name in parts]
+        both = np.unique([names.index(n) for name in parts for n in (name, other_side(name))])
+        return expression, rows, list(parts.values()), both
+
+    shapes = [{name: 1.0} for name in names if name != "mouthClose"] + list(COMBINATIONS)
+    shapes += [(k, sigma) for k in range(len(identity)) for sigma in (-3.0, 3.0)]
+    for _ in range(UNCROSS_ROUNDS):
+        left = []
+        for parts in shapes:
+            fields, chosen, amounts, both = moves(parts)
+            pairs = crossings(quads, groups, mean + np.tensordot(amounts, fields[chosen], 1))
+            if len(pairs):
+                left.append(parts)
+                rows = np.unique(quads[pairs])
+                rows = grow(np.union1d(rows, partner[rows]), quads, 1)
+                rows = rows[np.isin(rows, groups["skin"])]
+                fields[both] = smooth(fields[both].transpose(1, 0, 2), quads, rows, 1).transpose(1, 0, 2)
+        shapes = left
+    print(f"the skin still cuts into itself in {shapes}")
+
+
+def other_side(name):
+    return name.replace("Left", "#").replace("Right", "Left").replace("#", "Right")
+
+
 def main():
     surface = dict(np.load(sources.WORK / "head_surface.npz"))
     template = dict(np.load(sources.WORK / "template.npz"))
@@ -74,11 +159,6 @@ def main():
 
     identity = np.array([carry(field, 1.0) for field in surface["identity"]])
     expression = np.array([carry(field, follow) for field in surface["expression"]])
-    # the eyes' parts must not be sheared by identity: an eyeball only moves
-    for eye in ("eye_left", "eye_right"):
-        rows = template["part"] == eye
-        identity[:, rows] = identity[:, rows].mean(1, keepdims=True)
-
     end = template["group_neck"][template["follow"][template["group_neck"]] == 0]
     mean[end, 1] = NECK_PLANE
 
@@ -86,27 +166,45 @@ def main():
     about_ear = np.concatenate([template["group_ear_left"], template["group_ear_right"]])
     stacked = np.concatenate([mean[None], identity, expression]).transpose(1, 0, 2)
     stacked = smooth(stacked, template["quads"], grow(about_ear, template["quads"], 2), EAR_SMOOTHING)
+    # and the folds of the tear duct, which the lids' outer rings cannot follow, are smoothed out
+    nostrils = np.concatenate([template["group_nostril_left"], template["group_nostril_right"]])
+    stacked = smooth(stacked, template["quads"], grow(nostrils, template["quads"], 1), NOSTRIL_SMOOTHING)
+    lids = np.concatenate([template["group_eyelid_left"], template["group_eyelid_right"]])
+    hanging = np.linalg.norm(template["offset"], axis=1) > 1e-7
+    edge = np.unique(template["quads"][hanging[template["quads"]].any(1)])
+    stacked = smooth(stacked, template["quads"], np.setdiff1d(lids, edge), LID_SMOOTHING)
     mean, identity, expression = np.split(stacked.transpose(1, 0, 2), [1, 1 + len(identity)])
-    mean = mean[0]
+    names = surface["expression_names"].astype("U").tolist()
+    mean, expression = symmetrise(mean[0], expression, names)
+    uncross(template, mean, identity, expression, names)
+    seat_eyes(template, mean, identity, expression)
+    uncross(template, mean, identity, expression, names)
+    mean, expression = symmetrise(mean, expression, names)
 
     embedding = np.load(sources.WORK / "head_landmarks.npz")
     rows = surface["triangles"][embedding["triangle"][IBUG_68]]
     points = np.einsum("kc,kcd->kd", embedding["weights"][IBUG_68].astype(float), source[rows])
-    outer = template["material"] == "skin"
+    outer = np.isin(template["material"], ("skin", "mouth"))
     quads = template["quads"][outer]
     triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
-    index, landmark_weights = closest_on_surface(mean, triangles, points)
+    trained = np.einsum(
+        "kc,pkcd->pkd",
+        embedding["weights"][IBUG_68],
+        np.concatenate([surface["identity"], surface["expression"]])[:, rows],
+    )
+    # a lip's landmark lies on that lip: of the triangles near by the one that moves as was trained
+    near = cKDTree(mean[triangles].mean(1)).query(points, NEAR_TRIANGLES)[1]
+    bary, distance = closest_of(points, mean[triangles[near]])
+    moves = np.concatenate([identity, expression])[:, triangles[near]]  # (92, 68, near, 3, 3)
+    off = np.linalg.norm(np.einsum("knc,pkncd->pknd", bary, moves) - trained[:, :, None], axis=3).mean(0)
+    best = (distance + MOVES_COUNT * off).argmin(1)
+    index, landmark_weights = near[np.arange(len(points)), best], bary[np.arange(len(points)), best]
     landmark_vertices = triangles[index]
 
     def at_landmarks(field):
         return np.einsum("kc,...kcd->...kd", landmark_weights, field[..., landmark_vertices, :])
 
     gap = np.linalg.norm(at_landmarks(mean) - points, axis=1)
-    trained = np.einsum(
-        "kc,pkcd->pkd",
-        embedding["weights"][IBUG_68],
-        np.concatenate([surface["identity"], surface["expression"]])[:, rows],
-    )
     carried = np.concatenate([at_landmarks(identity), at_landmarks(expression)])
     off = np.linalg.norm(carried - trained, axis=2)
     print(

@@ -11,7 +11,7 @@ import torch
 
 from synergy_blender.face import assets, network
 from training import sources
-from training.fold import folded
+from training.fold import folded, plain
 from training.network import CROP, InvertedResidual
 from training.train import Crops, build_network
 
@@ -31,6 +31,13 @@ def weights_of(model):
         for name, layer in zip(names, block.body, strict=True):
             add(f"block{i:02d}_{name}", folded(layer))
     add("last", folded(layers[-1]))
+    arrays["pooling_weight"] = body.pooling.weight.permute(1, 2, 0).detach().contiguous().numpy()
+    arrays["sight_fine_weight"] = body.sight.fine.weight[:, :, 0, 0].T.detach().contiguous().numpy()
+    add("sight_deep", folded(body.sight.deep))
+    add("sight_around", folded(body.sight.around[1]))
+    add("sight_heat", plain(body.sight.heat))
+    arrays["from_sight_weight"] = body.from_sight.weight.T.detach().contiguous().numpy()
+    arrays["from_sight_bias"] = body.from_sight.bias.detach().numpy()
     std, mean = model.whitening_std.double(), model.whitening_mean.double()
     arrays["heads_weight"] = (body.heads.weight.double().T * std).float().contiguous().detach().numpy()
     arrays["whitening_std"] = std.float().numpy()

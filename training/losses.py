@@ -4,12 +4,14 @@ import math
 
 import torch
 
-from training.network import POSE
+from training.network import CROP, IDENTITY, POSE
 
 # landmarks of the mesh, parameters, refined landmarks, reverse parameters, consistency of both directions
 WEIGHTS = {"landmarks": 0.05, "parameters": 0.02, "refined": 0.05, "reverse": 0.02, "consistency": 0.001}
-SURFACE_WEIGHT = 0.05  # ours: further points of the surface, whose truth is exact here
+# ours: exact truth allows to blame each group of parameters for the points it alone moves
+WEIGHTS |= {"pose": 0.05, "identity": 0.05, "expression": 0.05, "sight": 0.05}
 OMEGA, EPSILON = 10.0, 2.0
+PIXELS_PER_METRE = 500.0  # of a head in a crop, about
 
 
 def wing(predicted, truth):
@@ -28,18 +30,36 @@ def parameter_loss(predicted, truth, pose=True):
     return torch.sqrt(total + 1e-12).mean()
 
 
-def losses(output, whitened_truth, true_points):
-    """Each loss by name, unweighted; `output` of SynergyNet.forward, truth whitened (B, 104), points (B, 3, K)."""
-    whitened, points, refined, reverse = output
+def apart(network, parameters, truth):
+    """Wing losses of the points that a wrong pose, identity or expression alone would move.
+
+    `parameters`, `truth`: unwhitened (B, 104). Points and landmarks of the true head under the predicted pose against
+    the true ones; movement of the points by identity and by expression in crop pixels, before the head is turned.
+    """
+    shape = PIXELS_PER_METRE * (parameters - truth)[:, POSE:]
+    posed = network.points(torch.cat([parameters[:, :POSE], truth[:, POSE:]], 1))
+    return {
+        "pose": wing(posed, network.points(truth)),
+        "identity": wing(shape[:, :IDENTITY] @ network.basis[:IDENTITY], 0),
+        "expression": wing(shape[:, IDENTITY:] @ network.basis[IDENTITY:], 0),
+    }
+
+
+def losses(network, output, truth):
+    """Each loss by name, unweighted; `output` of `network(crops)`, truth unwhitened (B, 104)."""
+    whitened, seen, points, refined, reverse = output
+    whitened_truth = (truth - network.whitening_mean) / network.whitening_std
+    landmarks = network.points(truth)[:, :, :68]
     parts = {
-        "landmarks": wing(points[:, :, :68], true_points[:, :, :68]),
-        "surface": wing(points[:, :, 68:], true_points[:, :, 68:]),
+        "landmarks": wing(points[:, :, :68], landmarks),
         "parameters": parameter_loss(whitened, whitened_truth),
+        "sight": wing((CROP / 2) * (seen + 1).transpose(1, 2), landmarks[:, :2]),
+        **apart(network, network.unwhiten(whitened), truth),
     }
     if refined is None:
         return parts
     return parts | {
-        "refined": wing(refined, true_points[:, :, :68]),
+        "refined": wing(refined, landmarks),
         "reverse": parameter_loss(reverse, whitened_truth, pose=False),
         "consistency": parameter_loss(reverse, whitened, pose=False),
     }
@@ -47,5 +67,4 @@ def losses(output, whitened_truth, true_points):
 
 def total(parts, enabled):
     """The weighted sum of the enabled losses, scaled so that one wing loss has weight 1."""
-    weights = {**WEIGHTS, "surface": SURFACE_WEIGHT}
-    return sum(weights[name] * value for name, value in parts.items() if name in enabled) / WEIGHTS["landmarks"]
+    return sum(WEIGHTS[name] * value for name, value in parts.items() if name in enabled) / WEIGHTS["landmarks"]

@@ -7,9 +7,10 @@ Unlike the release, the last layers are linear: a residual and a whitened number
 """
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from synergy_blender.face.network import BLOCKS, FEATURES, STEM
+from synergy_blender.face.network import BLOCKS, DEEP, FEATURES, FINE, LANDMARKS, SEEN, SIGHT, STEM
 
 POSE, IDENTITY, EXPRESSION = 12, 40, 52
 PARAMETERS = POSE + IDENTITY + EXPRESSION
@@ -40,7 +41,49 @@ class InvertedResidual(nn.Module):
         return x + self.body(x) if self.skip else self.body(x)
 
 
+class SpatialPooling(nn.Module):
+    """A weighted mean over a picture of features, with weights of its own for every channel (MobileFaceNets' global
+    depthwise convolution, Chen et al., 2018): where a thing is seen tells the pose, which a plain mean forgets."""
+
+    def __init__(self, channels, side=4):
+        super().__init__()
+        ramp = torch.linspace(-1, 1, side)
+        slopes = torch.empty(2, channels, 1, 1).uniform_(-1, 1)
+        self.weight = nn.Parameter(1 + slopes[0] * ramp + slopes[1] * ramp[:, None])
+
+    def forward(self, x):
+        weight = self.weight[None]
+        if x.shape[2:] != weight.shape[2:]:
+            weight = F.interpolate(weight, x.shape[2:], mode="area" if x.shape[2] < 4 else "bilinear")
+        return (x * weight).mean((2, 3))
+
+
+class Sight(nn.Module):
+    """Where a softmax over fine and deep features sees each landmark: (B, 68, 2) in -1..1, x right, y up.
+
+    `fine` (B, 32, H, W) shows small things, `deep` (B, 96, H/2, W/2) tells which they are.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.fine = nn.Conv2d(BLOCKS[2][1], SIGHT, 1, bias=False)
+        self.deep = convolution(BLOCKS[4][1], SIGHT, activation=False)
+        self.around = nn.Sequential(nn.ReLU6(), convolution(SIGHT, SIGHT, 3, groups=SIGHT))
+        self.heat = nn.Conv2d(SIGHT, LANDMARKS, 1)
+
+    def forward(self, fine, deep):
+        height, width = fine.shape[2:]
+        deep = self.deep(deep).repeat_interleave(2, 2).repeat_interleave(2, 3)[:, :, :height, :width]
+        heat = self.heat(self.around(self.fine(fine) + deep)).float()
+        share = heat.flatten(2).softmax(2).view_as(heat)
+        across = (torch.arange(width, device=heat.device) + 0.5) * (2 / width) - 1
+        down = 1 - (torch.arange(height, device=heat.device) + 0.5) * (2 / height)
+        return torch.stack([(share.sum(2) * across).sum(2), (share.sum(3) * down).sum(2)], 2)
+
+
 class ImageToParameters(nn.Module):
+    """MobileNetV2 with two additions that let it learn from far fewer crops: spatial pooling and sight."""
+
     def __init__(self):
         super().__init__()
         layers, inputs = [convolution(3, STEM, 3, 2)], STEM
@@ -50,13 +93,20 @@ class ImageToParameters(nn.Module):
                 inputs = outputs
         layers.append(convolution(inputs, FEATURES))
         self.features = nn.Sequential(*layers)
-        self.heads = nn.Linear(FEATURES, PARAMETERS)  # the three heads side by side
+        self.pooling = SpatialPooling(FEATURES)
+        self.sight = Sight()
+        self.from_sight = nn.Linear(2 * LANDMARKS, SEEN)
+        self.heads = nn.Linear(FEATURES + 2 * LANDMARKS + SEEN, PARAMETERS)  # the three heads side by side
 
     def forward(self, crops):
-        """crops (B, 3, H, W) in -1..1 -> whitened parameters (B, 104), image feature (B, 1280)."""
-        feature = self.features(crops).float().mean((2, 3))
+        """crops (B, 3, H, W) in -1..1 -> whitened parameters (B, 104), image feature (B, 1280), sight (B, 68, 2)."""
+        fine = self.features[:FINE](crops)
+        deep = self.features[FINE:DEEP](fine)
+        feature = self.pooling(self.features[DEEP:](deep).float())
+        seen = self.sight(fine, deep)
         with torch.autocast(crops.device.type, enabled=False):  # half precision would cost half a pixel
-            return self.heads(feature), feature
+            flat = seen.flatten(1)
+            return self.heads(torch.cat([feature, flat, self.from_sight(flat).relu()], 1)), feature, seen
 
 
 def dense(widths):
@@ -81,18 +131,20 @@ class PointEncoder(nn.Module):
 
 
 class LandmarkRefinement(nn.Module):
-    """MAFA: landmarks (B, 3, K) and features -> corrections (B, 3, K) in crop pixels."""
+    """MAFA: landmarks (B, 3, K), features and where the image shows them -> corrections (B, 3, K) in crop pixels."""
 
     def __init__(self):
         super().__init__()
         self.encoder = PointEncoder()
         # one layer over the concatenation, split so that what all points share is multiplied once
-        self.from_point = nn.Linear(64, 512, bias=False)
+        self.from_point = nn.Linear(64 + 2, 512, bias=False)
         self.from_context = nn.Linear(1024 + FEATURES + IDENTITY + EXPRESSION, 512, bias=False)
         self.decoder = nn.Sequential(nn.BatchNorm1d(512), nn.ReLU(), *dense([512, 256, 128]), nn.Linear(128, 3))
 
-    def forward(self, landmarks, feature, identity, expression):
+    def forward(self, landmarks, feature, identity, expression, seen):
         point, whole = self.encoder(landmarks)
+        offset = (CROP / 2) * (seen + 1) - landmarks[:, :2].transpose(1, 2)
+        point = torch.cat([point, offset / REFINEMENT_SCALE], 2)
         context = self.from_context(torch.cat([whole, feature, identity, expression], 1))
         rows = (self.from_point(point) + context[:, None]).flatten(0, 1)
         return REFINEMENT_SCALE * self.decoder(rows).view(landmarks.shape[0], -1, 3).transpose(1, 2)
@@ -142,16 +194,16 @@ class SynergyNet(nn.Module):
         return whitened.float() * self.whitening_std + self.whitening_mean
 
     def forward(self, crops, synergy=True):
-        """Everything the losses compare: parameters (whitened), points, refined landmarks, reverse parameters.
+        """Everything the losses compare: parameters (whitened), sight, points, refined landmarks, reverse parameters.
 
         Without `synergy` the last two are None: early in a run there is nothing yet to refine.
         """
-        whitened, feature = self.image_to_parameters(crops)
+        whitened, feature, seen = self.image_to_parameters(crops)
         points = self.points(self.unwhiten(whitened))
         if not synergy:
-            return whitened.float(), points, None, None
+            return whitened.float(), seen, points, None, None
         landmarks = points[:, :, :68]
         identity, expression = whitened[:, POSE : POSE + IDENTITY], whitened[:, POSE + IDENTITY :]
-        refined = landmarks + self.refinement(landmarks, feature, identity, expression).float()
+        refined = landmarks + self.refinement(landmarks, feature, identity, expression, seen).float()
         reverse = self.landmarks_to_parameters(refined)
-        return whitened.float(), points, refined, reverse.float()
+        return whitened.float(), seen, points, refined, reverse.float()

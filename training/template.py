@@ -15,23 +15,39 @@ import numpy as np
 from matplotlib.tri import Triangulation
 from scipy.sparse import coo_matrix
 from scipy.sparse.linalg import spsolve
+from scipy.spatial import cKDTree
 
 from training import sources
 from training.expressions import smooth_step
+from training.unwrap import ARAP_ROUNDS, as_rigid_as_possible, mean_value_weights, signed_area, tutte, untangled
 
-COLUMNS = 34  # from the front midline to the back midline
-CAP = (9, 16)  # half width and depth of the crown's grid: twice the first plus the second is COLUMNS
-ROWS = 41
+COLUMNS = 38  # from the front midline to the back midline
+CAP = (10, 18)  # half width and depth of the crown's grid: twice the first plus the second is COLUMNS
+ROWS = 46
 # first column, first row, columns, rows, rings
-MOUTH = (0, 12, 7, 6, 7)
-EYE = (3, 28, 8, 6, 6)
-EAR = (17, 22, 5, 10, 9)
+BLOCKS = {
+    "mouth": (0, 13, 8, 6, 8),
+    "nostril": (1, 20, 3, 3, 2),
+    "eye": (4, 30, 9, 6, 7),
+    "ear": (19, 25, 5, 9, 8),
+}
+MOUTH, NOSTRIL, EYE, EAR = BLOCKS.values()
 # Rows of the front and the back midline that lie at a known height (metres, or the surface's own curve)
-EAR_MARGIN = 1.25
 NECK_ROWS, NECK_PLANE, NECK_SLOPE = 5, -0.165, 0.45  # rows added below, height of the end (metres), backwards per down
-FRONT_ROWS = {12: -0.092, 18: -0.0495, 31: 0.0, 41: 0.08}
-BACK_ROWS = {41: 0.055, 31: 0.0, 18: -0.06}
+CHIN_ROW, UNDER_NOSE_ROW, TIP_ROW, EYES_ROW = MOUTH[1], MOUTH[1] + MOUTH[3], NOSTRIL[1] + NOSTRIL[3] + 1, EYE[1] + 3
+CHIN, UNDER_NOSE, FOREHEAD = -0.092, -0.0495, 0.08  # heights, as is 0 of the eyes
+BACK_ROWS = {ROWS: 0.055, EYES_ROW: 0.0, UNDER_NOSE_ROW: -0.06}
 FACE_EDGE, BACK_EDGE = 1.0, 2.2  # relative edge lengths wanted on the face and at the back
+# where nested edge loops of the source are (metres), how far their middles may be off, their lengths, which are used
+NESTS = {
+    "nostril": (np.array([0.0102, -0.0413, 0.0328]), 0.006, (0.018, 0.042), (0, 1, 2)),
+    "ear": (np.array([0.0735, -0.0120, -0.0735]), 0.008, (0.040, 0.135), (0, 1, 2, 3, 4, 6, 8, 9, 10)),
+}
+# the two directions in which their outlines are seen from outside: right and up
+SEEN = {"nostril": ((1, 0, 0), (0, 0, 1)), "ear": ((0, 0, -1), (0, 1, 0))}
+# edges become this much shorter at a feature's outline, growing to full length at so many metres
+SETTLE_ROUNDS, STIFFNESS = 250, 1.5
+FINER = {"eye": (0.35, 0.016), "mouth": (0.4, 0.02), "nostril": (0.45, 0.02)}
 
 
 @dataclass
@@ -64,7 +80,7 @@ def cage():
         return ("grid", i, j)
 
     cut = set()
-    for block, (column, row, columns, rows, _) in {"mouth": MOUTH, "eye": EYE, "ear": EAR}.items():
+    for block, (column, row, columns, rows, _) in BLOCKS.items():
         cells = {(column + i, row + j) for i in range(columns) for j in range(rows)}
         assert not cut & cells, f"the {block} block overlaps another"
         cut |= cells
@@ -73,7 +89,7 @@ def cage():
             if (i, j) not in cut:
                 grid.quads.append((name(i, j), name(i + 1, j), name(i + 1, j + 1), name(i, j + 1)))
 
-    for block, (column, row, columns, rows, rings) in {"mouth": MOUTH, "eye": EYE, "ear": EAR}.items():
+    for block, (column, row, columns, rows, rings) in BLOCKS.items():
         border = _border(column, row, columns, rows)
         closed = block != "mouth"
         if not closed:  # the half mouth's left side is the midline: an open ring from lower to upper lip
@@ -87,12 +103,12 @@ def cage():
                 n = (k + 1) % count
                 grid.quads.append((outer[k], outer[n], inner[n], inner[k]))
         grid.blocks[block] = ring_names
-        if block == "ear":
+        if block in ("ear", "nostril"):
             inner = {b: ring_names[-1][k] for k, b in enumerate(border)}
             for i in range(columns):
                 for j in range(rows):
                     corners = [(column + i + a, row + j + b) for a, b in ((0, 0), (1, 0), (1, 1), (0, 1))]
-                    grid.quads.append(tuple(inner.get(c, ("ear", "inside", *c)) for c in corners))
+                    grid.quads.append(tuple(inner.get(c, (block, "inside", *c)) for c in corners))
 
     half, depth = CAP
     edge = {}  # the cap's border is the top row of the grid
@@ -127,15 +143,12 @@ class SourceHalf:
         half = quads[keep]
         half = half[(mean[half][..., 0] > -1e-4).all(1)]
         self.eye = eye
+        self.nests = {block: self._nested_loops(block) for block in NESTS}
         fan = np.array([[eye[k], eye[(k + 1) % len(eye)], -1] for k in range(len(eye))])
         normal = np.cross(mean[eye[1]] - mean[eye[0]], mean[eye].mean(0) - mean[eye[0]])
         if normal[2] < 0:
             fan = fan[:, [1, 0, 2]]
         self.triangles = np.concatenate([half[:, [0, 1, 2]], half[:, [0, 2, 3]]])
-        # the ear's outline from the side, an ellipse a little larger than what stands off the head
-        off = (mean[:, 0] > mean[:, 0].max() - 0.011) & (np.abs(mean[:, 1]) < 0.06)
-        low, high = mean[off][:, 1:].min(0), mean[off][:, 1:].max(0)
-        self.ear_radius = np.linalg.norm((mean[:, 1:] - (low + high) / 2) / ((high - low) / 2 * EAR_MARGIN), axis=1)
         self._embed(fan, mouth)
 
     def _edges(self, quads):
@@ -198,6 +211,32 @@ class SourceHalf:
                     best = (size, loop)
         return best[1]
 
+    def _nested_loops(self, block):
+        """Edge loops of the source about a feature of the left half, from its outline inwards: one for the block's
+        border and each of its rings."""
+        place, reach, (shortest, longest), chosen = NESTS[block]
+        mean, found = self.mean, {}
+        for i in np.flatnonzero((np.linalg.norm(mean - place, axis=1) < 2.5 * reach) & (mean[:, 0] > 1e-4)):
+            for b in self.neighbours.get(i, ()):
+                loop = self._walk(i, b, 60)
+                if loop is not None and np.linalg.norm(mean[loop].mean(0) - place) < reach:
+                    length = np.linalg.norm(mean[loop] - np.roll(mean[loop], 1, 0), axis=1).sum()
+                    if shortest < length < longest:
+                        found[frozenset(loop.tolist())] = loop
+        # a loop's neighbours are its nest's next and previous: walk inwards from the one with the most outward vertices
+        loops = list(found.values())
+        touch = [
+            [bool(set(b.tolist()) & {n for v in a for n in self.neighbours[v]}) and a is not b for b in loops]
+            for a in loops
+        ]
+        ends = [k for k, row in enumerate(touch) if sum(row) == 1]
+        at = max(ends, key=lambda k: np.ptp(mean[loops[k]], axis=0).sum())
+        order = [at]
+        while following := [k for k, near in enumerate(touch[order[-1]]) if near and k not in order]:
+            order.append(following[0])
+        assert len(order) > max(chosen), f"the loops of the {block} were not found"
+        return [loops[order[k]] for k in chosen]
+
     def _neck_loop(self, candidates):
         """The lowest edge loop that runs around the neck."""
         mean = self.mean
@@ -230,8 +269,6 @@ class SourceHalf:
         return keep
 
     def _mirrored(self, loop):
-        from scipy.spatial import cKDTree
-
         return cKDTree(self.mean).query(self.mean[loop] * [-1, 1, 1])[1]
 
     def _embed(self, fan, mouth):
@@ -271,7 +308,7 @@ class SourceHalf:
         number[used] = np.arange(len(used))
         triangles = number[closed]
         points = positions[used]
-        rows, columns, weights = _mean_value_weights(points, triangles)
+        rows, columns, weights = mean_value_weights(points, triangles)
         n = len(used)
         matrix = coo_matrix((weights, (rows, columns)), (n, n)).tocsr()
         degree = np.asarray(matrix.sum(1)).ravel()
@@ -321,27 +358,13 @@ class SourceHalf:
         return corners, weights / weights.sum(1, keepdims=True)
 
 
-def _mean_value_weights(points, triangles):
-    rows, columns, weights = [], [], []
-    for k in range(3):
-        i, j, k2 = (triangles[:, (k + s) % 3] for s in range(3))
-        u, v = points[j] - points[i], points[k2] - points[i]
-        lu, lv = np.linalg.norm(u, axis=1), np.linalg.norm(v, axis=1)
-        cosine = np.clip((u * v).sum(1) / (lu * lv), -1, 1)
-        half = np.tan(np.arccos(cosine) / 2)
-        rows += [i, i]
-        columns += [j, k2]
-        weights += [half / lu, half / lv]
-    return np.concatenate(rows), np.concatenate(columns), np.concatenate(weights)
-
-
 def _boundary_names(grid):
     """The cage's border in the order of SourceHalf.boundary: up the face, over the crown, down, round the neck."""
     rings = grid.blocks["mouth"]
     last = len(rings[0]) - 1
     names = [("grid", 0, j) for j in range(MOUTH[1])] + [ring[0] for ring in rings[:-1]]
     lips = rings[-1]
-    upper = [ring[last] for ring in rings[-2::-1]] + [("grid", 0, j) for j in range(MOUTH[1] + MOUTH[3] + 1, ROWS + 1)]
+    upper = [ring[last] for ring in rings[-2::-1]] + [("grid", 0, j) for j in range(UNDER_NOSE_ROW + 1, ROWS + 1)]
     crown = [("cap", 0, j) for j in range(1, CAP[1])]
     back = [("grid", COLUMNS, j) for j in range(ROWS, -1, -1)]
     neck = [("grid", i, 0) for i in range(COLUMNS - 1, 0, -1)]
@@ -369,12 +392,13 @@ def _pin_boundary(grid, half):
     first_upper = int(np.flatnonzero(arc == mouth_arc[-1])[0])
     last_lower = int(np.flatnonzero(arc == mouth_arc[0])[0])
     neck_back = int(np.flatnonzero(middle)[-1])
-    under_nose = first_upper + int(np.argmin(np.abs(curve[first_upper:nose, 1] - FRONT_ROWS[18])))
+    under_nose = first_upper + int(np.argmin(np.abs(curve[first_upper:nose, 1] - UNDER_NOSE)))
     keys = {start[0]: 0.0, lips[0]: mouth_arc[0], lips[-1]: mouth_arc[-1], lips[len(lips) // 2]: corner}
-    keys[("grid", 0, 12)] = height(FRONT_ROWS[12], 5, last_lower)
-    keys[("grid", 0, 18)] = arc[under_nose]
-    keys[("grid", 0, 31)] = height(FRONT_ROWS[31], nose, top)
-    keys[("grid", 0, ROWS)] = height(FRONT_ROWS[41], nose, top)
+    keys[("grid", 0, CHIN_ROW)] = height(CHIN, 5, last_lower)
+    keys[("grid", 0, UNDER_NOSE_ROW)] = arc[under_nose]
+    keys[("grid", 0, TIP_ROW)] = arc[nose]
+    keys[("grid", 0, EYES_ROW)] = height(0.0, nose, top)
+    keys[("grid", 0, ROWS)] = height(FOREHEAD, nose, top)
     for row, y in BACK_ROWS.items():
         keys[("grid", COLUMNS, row)] = height(y, top, neck_back)
     keys[("grid", COLUMNS, 0)] = arc[neck_back]
@@ -416,46 +440,116 @@ def _pin_eye(grid, half):
     return dict(zip(grid.blocks["eye"][-1], pins, strict=True))
 
 
-def _pin_ear(grid, half):
-    """Chart points of the ear block's border: the ear's outline, met along rays from its middle in the chart."""
-    _, _, columns, rows, _ = EAR
-    outside = half.used[:-1]
-    middle = half.chart[half.number[outside[(half.ear_radius[outside] < 0.5) & (half.mean[outside, 0] > 0.05)]]].mean(0)
-    radii = np.geomspace(1e-4, 0.5, 500)
+def _pin_nest(grid, half, block):
+    """Chart points of a block's border and rings, each on its loop of the source: the block's lower left corner at
+    the loop's, the upper right one at its opposite."""
+    _, _, columns, rows, _ = BLOCKS[block]
     pins = {}
-    contour = []
-    offsets = np.array(_border(0, 0, columns, rows), float) - [columns / 2, rows / 2]
-    for across, up in offsets / [columns, rows]:
-        direction = np.array([-up, across])
-        direction /= np.linalg.norm(direction)
-        corners, w = half.locate(middle + radii[:, None] * direction)
-        along = (half.ear_radius[corners] * w).sum(1)
-        contour.append(np.log(radii[np.flatnonzero(along < 1)[-1]]))
-    contour = np.array(contour)
-    for _ in range(3):
-        contour = (np.roll(contour, 1) + contour + np.roll(contour, -1)) / 3
-    for name, (across, up), radius in zip(
-        grid.blocks["ear"][0], offsets / [columns, rows], np.exp(contour), strict=True
-    ):
-        direction = np.array([-up, across])
-        pins[name] = middle + radius * direction / np.linalg.norm(direction)
+    for ring, loop in zip(grid.blocks[block], half.nests[block], strict=True):
+        seen = half.mean[loop] @ np.array(SEEN[block], float).T
+        seen = (seen - (seen.min(0) + seen.max(0)) / 2) / np.ptp(seen, axis=0)
+        if np.sum(seen[:, 0] * np.roll(seen[:, 1], -1) - np.roll(seen[:, 0], -1) * seen[:, 1]) < 0:
+            loop, seen = loop[::-1], seen[::-1]
+        curve = {"chart": half.chart[half.number[loop]], "space": half.mean[loop]}
+        corners = (0, int(np.argmin(seen.sum(1)))), (columns + rows, int(np.argmax(seen.sum(1))))
+        pins |= dict(zip(ring, _pin_loop(curve, 2 * (columns + rows), *corners), strict=True))
     return pins
 
 
-def wanted_edge(points):
-    """Relative edge length wanted at points (P, 3)."""
-    return FACE_EDGE + (BACK_EDGE - FACE_EDGE) * smooth_step(-points[:, 2], 0.0, 0.1)
+class WantedEdge:
+    """Relative edge length wanted at points (P, 3): short about eyes, mouth and nostrils, long at the back."""
+
+    def __init__(self, half):
+        outlines = {"eye": half.eye, "mouth": half.mouth, "nostril": half.nests["nostril"][0]}
+        self.features = [(cKDTree(half.mean[rows]), *FINER[name]) for name, rows in outlines.items()]
+
+    def __call__(self, points):
+        wanted = FACE_EDGE + (BACK_EDGE - FACE_EDGE) * smooth_step(-points[:, 2], 0.0, 0.1)
+        for tree, finest, reach in self.features:
+            near = tree.query(points)[0]
+            wanted = np.minimum(wanted, finest + (1 - finest) * near / reach + np.maximum(near - reach, 0) * 1e3)
+        return wanted
+
+
+def closest_of(points, triangles):
+    """Barycentric weights (P, K, 3) of the places on triangles (P, K, 3, 3) closest to points (P, 3), and distances."""
+    a, b, c = (triangles[:, :, k] for k in range(3))
+    p = points[:, None]
+
+    def dot(u, v):
+        return (u * v).sum(-1)
+
+    ab, ac, ap = b - a, c - a, p - a
+    d00, d01, d11, d20, d21 = dot(ab, ab), dot(ab, ac), dot(ac, ac), dot(ap, ab), dot(ap, ac)
+    whole = np.maximum(d00 * d11 - d01**2, 1e-30)
+    v, w = (d11 * d20 - d01 * d21) / whole, (d00 * d21 - d01 * d20) / whole
+    inside = np.stack([1 - v - w, v, w], -1)
+    options = [np.where((inside >= 0).all(-1, keepdims=True), inside, np.nan)]
+    for i, j in ((0, 1), (1, 2), (2, 0)):
+        start, along = triangles[:, :, i], triangles[:, :, j] - triangles[:, :, i]
+        share = np.clip(dot(p - start, along) / np.maximum(dot(along, along), 1e-30), 0, 1)
+        edge = np.zeros_like(inside)
+        edge[..., i], edge[..., j] = 1 - share, share
+        options.append(edge)
+    options = np.stack(options, 2)
+    places = np.einsum("pkoc,pkcd->pkod", options, triangles)
+    distance = np.nan_to_num(np.linalg.norm(p[:, :, None] - places, axis=-1), nan=np.inf)
+    best = distance.argmin(2)[..., None]
+    weights = np.take_along_axis(options, best[..., None], 2)[:, :, 0]
+    return weights, np.take_along_axis(distance, best, 2)[..., 0]
+
+
+def settle(half, wanted, quads, corners, weights, held, middle, rounds=SETTLE_ROUNDS):
+    """Relax places on the surface itself, as springs that want edges of `wanted` length, walking from triangle to
+    neighbouring triangle, so that nothing jumps from lip to lip; `held` stay, `middle` stay on the plane x = 0."""
+    touching = {}
+    for t, triangle in enumerate(half.triangles):
+        for v in triangle:
+            touching.setdefault(v, []).append(t)
+    beside = [sorted({n for v in triangle for n in touching[v]}) for triangle in half.triangles]
+    width = max(map(len, beside))
+    beside = np.array([row + [row[0]] * (width - len(row)) for row in beside])
+    number = {tuple(sorted(triangle)): t for t, triangle in enumerate(half.triangles.tolist())}
+    here = np.array([number.get(tuple(sorted(c)), -1) for c in corners.tolist()])
+    for lost in np.flatnonzero(here < 0):  # beside the eye's hole
+        here[lost] = touching[corners[lost][np.argmax(weights[lost])]][0]
+    surface = half.mean[half.triangles]
+    points = np.einsum("pc,pcd->pd", weights, half.mean[corners])
+    free = np.setdiff1d(np.arange(len(points)), held)
+    a, b = np.unique(np.sort(np.concatenate([quads[:, [k, (k + 1) % 4]] for k in range(4)]), axis=1), axis=0).T
+    corners, weights, tension = corners.copy(), weights.copy(), np.zeros(len(a))
+    for _ in range(rounds):
+        length, ideal = np.linalg.norm(points[a] - points[b], axis=1), wanted((points[a] + points[b]) / 2)
+        # long edges learn to pull more than in proportion: springs alone would slide off whatever stands out
+        excess = np.log(np.maximum(length / ideal / np.median(length / ideal), 1e-3))
+        tension += 0.1 * (np.clip(STIFFNESS * excess, -2, 2) - tension)
+        pull = np.exp(tension) / ideal
+        matrix = coo_matrix((np.r_[pull, pull], (np.r_[a, b], np.r_[b, a])), (len(points),) * 2).tocsr()
+        target = (matrix @ points) / np.asarray(matrix.sum(1))
+        target = points[free] + 0.4 * (target[free] - points[free])
+        target[middle[free], 0] = 0
+        near = beside[here[free]]
+        bary, distance = closest_of(target, surface[near])
+        best = distance.argmin(1)
+        rows = np.arange(len(free))
+        here[free], weights[free] = near[rows, best], bary[rows, best]
+        corners[free] = half.triangles[here[free]]
+        points[free] = np.einsum("pc,pcd->pd", weights[free], half.mean[corners[free]])
+    return corners, weights
 
 
 def lay(grid, half, rounds=60):
-    """Relax the cage in the chart until its edges are even in 3D; returns names' numbers, quads, corners, weights."""
+    """Relax the cage in the chart until its edges are even in 3D, then on the surface; returns names' numbers, quads,
+    corners, weights."""
+    wanted_edge = WantedEdge(half)
     number, quads = grid.numbered()
     edges = np.unique(np.sort(np.concatenate([quads[:, [k, (k + 1) % 4]] for k in range(4)]), axis=1), axis=0)
     chart = np.zeros((len(number), 2))
     arcs = _pin_boundary(grid, half)
     pinned = {name: half.boundary_point([arc])[0] for name, arc in arcs.items()}
     pinned |= _pin_eye(grid, half)
-    pinned |= _pin_ear(grid, half)
+    for block in NESTS:
+        pinned |= _pin_nest(grid, half, block)
     held = np.array([number[name] for name in pinned])
     chart[held] = np.array(list(pinned.values()))
     free = np.setdiff1d(np.arange(len(number)), held)
@@ -469,6 +563,10 @@ def lay(grid, half, rounds=60):
             [spsolve(laplacian[free][:, free], -laplacian[free][:, held] @ chart[held, d]) for d in range(2)]
         )
         chart[free] = target if turn == 0 else chart[free] + 0.6 * (target - chart[free])
+        # straight from the block's border to the lids' edge: a relaxed ring could slip across the eye
+        rings = np.array([[number[name] for name in ring] for ring in grid.blocks["eye"]])
+        share = np.linspace(0, 1, len(rings))[:, None, None]
+        chart[rings] = (1 - share) * chart[rings[0]] + share * chart[rings[-1]]
         corners, bary = half.locate(chart)
         points = np.einsum("pc,pcd->pd", bary, half.mean[corners])
         length = np.linalg.norm(points[a] - points[b], axis=1) / wanted_edge((points[a] + points[b]) / 2)
@@ -476,6 +574,12 @@ def lay(grid, half, rounds=60):
         tension = (length / flat) ** 2 * (length / length.mean()) ** 0.7
         tension = np.clip(tension / np.median(tension), 1e-7, 1e7)
         weights = tension if turn == 0 else np.exp(0.5 * np.log(weights) + 0.5 * np.log(tension))
+    border = {number[name] for name in arcs}
+    lips = {number[name] for name in grid.blocks["mouth"][-1]}
+    neck = {number["grid", i, 0] for i in range(COLUMNS + 1)}
+    middle = np.isin(np.arange(len(number)), list(border - neck - lips))
+    held = np.setdiff1d(held, np.flatnonzero(middle))
+    corners, bary = settle(half, wanted_edge, quads, corners, bary, held, middle)
     return number, quads, corners, bary
 
 
@@ -483,10 +587,25 @@ def lay(grid, half, rounds=60):
 BAG = [(0.002, 0.0004, 1.0), (0.006, 0.004, 0.98), (0.014, 0.010, 0.92), (0.027, 0.013, 0.8), (0.040, 0.010, 0.55)]
 TEETH_BACK = 0.93  # the source's teeth touch the lips
 LID_GAP = 0.0004  # metres between the eyeball and the nearest point of the eyelid's edge
+LID_RINGS, LIP_RINGS = 4, 4  # rings from the edge outwards that are named eyelid and lip
+LID_FULL_OPENING = 0.006  # metres between the lids from which they have their full thickness
 LID_DEPTHS = (0.0022, 0.006)  # how far the rings inside the eyelids' edge lie behind it
+# Rings of the eye socket: polar angle from the front, and how evenly their vertices are spread
+SOCKET, SOCKET_GAP = ((1.15, 0.3), (1.5, 0.7), (1.95, 1.0), (2.35, 1.0)), 0.0008
 # Polar angles of the eyeball's rings, in radians from its front, and what lies inside them
 PUPIL, IRIS = 0.14, 0.40
 BALL_RINGS = (PUPIL, 0.23, 0.32, IRIS, 0.46, 0.62, 0.85, 1.1, 1.4, 1.8, 2.2, 2.6)
+# UV: how much larger the face is than the back of the head; where it ends (depth) and below the chin (height), metres
+FACE_SCALE, FACE_DEPTHS, FACE_HEIGHTS = 1.94, (-0.085, -0.05), (-0.15, -0.11)
+MOUTH_OPEN, EYE_OPEN = 0.008, 0.006  # metres that lips and lids are further apart in UV
+# boxes (left, low, width, height) of the islands; ears and sockets are mirrored to the other side
+MAIN_BOX, EAR_BOX, SOCKET_BOX, BAG_BOX = (
+    (0.005, 0.2, 0.99, 0.795), (0.88, 0.01, 0.115, 0.17), (0.77, 0.01, 0.1, 0.17), (0.44, 0.01, 0.12, 0.12),
+)  # fmt: skip
+PART_BOXES = {
+    "eye_left": (0.6, 0.08, 0.13, 0.065), "eye_right": (0.27, 0.08, 0.13, 0.065), "tongue": (0.29, 0.01, 0.1, 0.05),
+    "teeth_upper": (0.6, 0.045, 0.14, 0.025), "teeth_lower": (0.6, 0.01, 0.14, 0.025),
+}  # fmt: skip
 CORNEA = 0.0007  # metres the cornea stands off the ball
 
 
@@ -566,12 +685,15 @@ def band(upper, points):
     vertices = np.stack([np.column_stack([p[:, 0], np.full(len(p), y), p[:, 1]]) for p, y in profile], 1)
     number = np.arange(4 * (segments + 1)).reshape(-1, 4)
     quads = [number[0], number[-1][::-1]]
+    square = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], float)
+    uv = [square + [-1.5, 1.5], square + [segments + 0.5, 1.5]]
     for s in range(segments):
         for k in range(4):
             n = (k + 1) % 4
             quads.append([number[s, k], number[s + 1, k], number[s + 1, n], number[s, n]])
-    quads = np.array(quads)
-    return vertices.reshape(-1, 3), quads if upper else quads[:, ::-1]
+            uv.append(square + [s, k])
+    quads, uv = np.array(quads), np.array(uv)
+    return vertices.reshape(-1, 3), quads if upper else quads[:, ::-1], uv if upper else (uv * [1, -1])[:, ::-1]
 
 
 class _Half:
@@ -589,7 +711,7 @@ class _Half:
         self.corners, self.weights = list(corners), list(weights)
         self.follow = [1.0] * len(places)
         self.quads = [list(q) for q in quads]
-        self.groups = {"eyelids": [], "mouth_bag": [], "neck": []}
+        self.groups = {"eyelids": [], "sockets": [], "lips": [], "mouth_bag": [], "neck": []}
 
     def hang(self, name, base, position, share):
         """A vertex at `position` that moves with the surface under `base`, `share` of it for expressions."""
@@ -620,22 +742,53 @@ class _Half:
             previous = row
 
     def grow_lids(self, centre, radius):
+        """The thickness of the lids, and behind them a socket that closes around the back of the eyeball."""
         edge = [self.number[name] for name in self.cage.blocks["eye"][-1]]
         previous = edge
-        self.groups["eyelids"] += edge
+        # thinner towards the corners, where upper and lower lid would cut into one another
+        _, _, columns, rows, _ = EYE
+        opposite = (2 * (2 * columns + rows + rows // 2) - np.arange(len(edge))) % len(edge)
+        places = np.array([self.position[i] for i in edge])
+        thick = np.clip(0.2 + np.linalg.norm(places - places[opposite], axis=1) / LID_FULL_OPENING, 0, 1)
+        self.groups["eyelids"] += [self.number[name] for ring in self.cage.blocks["eye"][-LID_RINGS:] for name in ring]
         for depth, share in zip(LID_DEPTHS, (1.0, 0.6), strict=True):
             ring = []
             for k, b in enumerate(edge):
-                deeper = self.position[b] - [0, 0, depth] - centre
+                deeper = self.position[b] - [0, 0, depth * thick[k]] - centre
                 length = np.linalg.norm(deeper)
                 deeper *= max(1.0, (radius + 0.0004) / length)
                 ring.append(self.hang(("lid", depth, k), b, centre + deeper, share))
             self.strip(previous, ring, True)
             self.groups["eyelids"] += ring
             previous = ring
+        around = np.array([self.position[i] for i in previous]) - centre
+        azimuth = np.unwrap(np.arctan2(around[:, 1], around[:, 0]))
+        even = azimuth[0] + (azimuth[-1] - azimuth[0]) * np.arange(len(edge)) / (len(edge) - 1)
+        for r, (polar, share) in enumerate(SOCKET):
+            turn = (1 - share) * azimuth + share * even
+            places = np.column_stack([np.sin(polar) * np.cos(turn), np.sin(polar) * np.sin(turn)])
+            ring = []
+            for k, b in enumerate(edge):
+                place = centre + (radius + SOCKET_GAP) * np.array([*places[k], np.cos(polar)])
+                ring.append(self.hang(("socket", r, k), b, place, 0.0))
+            self.strip(previous, ring, True)
+            self.groups["sockets"] += ring
+            previous = ring
+        wall = {b: previous[k] for k, b in enumerate(_border(0, 0, columns, rows))}
+        inside = [(i, j) for i in range(1, columns) for j in range(1, rows)]
+        for i, j in inside:
+            below, above = self.position[wall[i, 0]], self.position[wall[i, rows]]
+            place = below + (above - below) * j / rows - centre
+            place = centre + (radius + SOCKET_GAP) * place / np.linalg.norm(place)
+            wall[i, j] = self.hang(("socket", "back", i, j), edge[0], place, 0.0)
+            self.groups["sockets"].append(wall[i, j])
+        for i in range(columns):
+            for j in range(rows):
+                self.quads.append([wall[i, j], wall[i + 1, j], wall[i + 1, j + 1], wall[i, j + 1]])
 
     def grow_mouth(self):
         lips = [self.number[name] for name in self.cage.blocks["mouth"][-1]]
+        self.groups["lips"] += [self.number[name] for ring in self.cage.blocks["mouth"][-LIP_RINGS:] for name in ring]
         for lower, upper in zip(lips[: len(lips) // 2], lips[: len(lips) // 2 : -1], strict=True):
             meeting = (self.position[lower] + self.position[upper]) / 2  # the source's lips stand a little apart
             for lip in (lower, upper):
@@ -666,23 +819,19 @@ class _Half:
                 self.quads.append([wall[i, j], wall[i + 1, j], wall[i + 1, j + 1], wall[i, j + 1]])
 
     def middle(self):
-        """Which vertices lie on the plane of symmetry, and which of those on the back seam."""
+        """Which vertices lie on the plane of symmetry (V,)."""
         start, lips, upper, crown, back, _ = _boundary_names(self.cage)
-        seam_names = {*crown, *back}
-        on_middle = {*start, lips[0], lips[-1], *upper, *seam_names}
+        on_middle = {*start, lips[0], lips[-1], *upper, *crown, *back}
         last = len(lips) - 1
-        middle, seam = [], []
-        for name in self.names:
-            back_neck = name[0] == "neck" and name[1] == COLUMNS
-            seam.append(name in seam_names or back_neck)
-            middle.append(
+        return np.array(
+            [
                 name in on_middle
-                or back_neck
-                or (name[0] == "neck" and name[1] == 0)
+                or (name[0] == "neck" and name[1] in (0, COLUMNS))
                 or (name[0] == "bag" and name[2] in (0, last))
                 or (name[0] == "wall" and name[1] == 0)
-            )
-        return np.array(middle), np.array(seam)
+                for name in self.names
+            ]
+        )
 
 
 def eyeball(surface, source):
@@ -702,7 +851,9 @@ def build(surface):
     half.grow_mouth()
     ear = [half.number[n] for ring in half.cage.blocks["ear"][1:] for n in ring]
     half.groups["ears"] = ear + [i for n, i in half.number.items() if n[:2] == ("ear", "inside")]
-    middle, seam = half.middle()
+    nostril = [half.number[n] for ring in half.cage.blocks["nostril"] for n in ring]
+    half.groups["nostrils"] = nostril + [i for n, i in half.number.items() if n[:2] == ("nostril", "inside")]
+    middle = half.middle()
 
     position = np.array(half.position)
     position[middle, 0] = 0
@@ -724,7 +875,7 @@ def build(surface):
     groups = {"skin": np.arange(skin_count)}
     for name, members in half.groups.items():
         members = np.array(members)
-        if name in ("eyelids", "ears"):
+        if name in ("eyelids", "sockets", "ears", "nostrils"):
             singular = name[:-1]
             groups[f"{singular}_left"], groups[f"{singular}_right"] = members, twin[members]
         else:
@@ -732,7 +883,7 @@ def build(surface):
     bag = np.zeros(skin_count, bool)
     bag[groups["mouth_bag"]] = True
     material = np.where(bag[quads].all(1), "mouth", "skin").astype("<U8")
-    uv = _skin_uv(half, left_quads, twin, seam, np.einsum("pc,pcd->pd", weights, surface["mean"][corners]) + offset)
+    uv = _skin_uv(half, left_quads, position)
 
     template = [corners, weights, offset, follow, np.full(skin_count, "skin", "<U12"), quads, material, uv]
     for part, (points, part_quads, names, part_uv) in _rigid_parts(surface, centre, radius).items():
@@ -762,81 +913,177 @@ def _rigid_parts(surface, centre, radius):
     inner = polar[quads].mean(1)
     materials = np.select([inner < PUPIL, inner < IRIS], ["pupil", "iris"], "sclera").astype("<U8")
     left = centre + unit * (radius * bulge)[:, None]
-    disk = np.column_stack([unit[:, 0], unit[:, 1]]) / np.maximum(np.hypot(unit[:, 0], unit[:, 1]), 1e-9)[:, None]
-    flat = disk * (polar / np.pi)[:, None]
-
-    def island(points, quads, column):
-        """UV of a part in one of the small squares along the bottom."""
-        box = np.ptp(points, axis=0).max()
-        return ((points - points.min(0)) / box * 0.17 + [0.01 + 0.2 * column, 0.01])[quads]
-
-    parts = {"eye_left": (left, quads, materials, island(flat, quads, 0))}
-    mirrored = flat * [-1, 1]
-    parts["eye_right"] = (left * [-1, 1, 1], quads[:, ::-1], materials, island(mirrored, quads[:, ::-1], 1))
-    for column, (name, upper) in enumerate((("teeth_upper", True), ("teeth_lower", False)), 2):
-        points, bar = band(upper, mean[surface["part"] == name])
-        along = np.repeat(np.linspace(0, 1, len(points) // 4), 4)
-        around = np.tile(np.arange(4) / 4 * 0.3, len(points) // 4)
-        flat_bar = np.column_stack([along, around])
-        parts[name] = (points, bar, np.full(len(bar), "teeth", "<U8"), island(flat_bar, bar, column))
+    disks = _two_disks(unit, quads, polar)
+    mirrored = (disks * [-1, 1])[:, ::-1]
+    parts = {
+        "eye_left": (left, quads, materials, _boxed(disks, PART_BOXES["eye_left"])),
+        "eye_right": (left * [-1, 1, 1], quads[:, ::-1], materials, _boxed(mirrored, PART_BOXES["eye_right"])),
+    }
+    for name, upper in (("teeth_upper", True), ("teeth_lower", False)):
+        points, bar, flat = band(upper, mean[surface["part"] == name])
+        parts[name] = (points, bar, np.full(len(bar), "teeth", "<U8"), _boxed(flat, PART_BOXES[name]))
     tongue = mean[surface["part"] == "tongue"]
     low, high = tongue.min(0), tongue.max(0)
     unit, quads, polar = ball((0.3, 0.6, 0.9, 1.25, 1.6, 1.95, 2.3, 2.7), 4)
     points = (low + high) / 2 + unit * (high - low) / 2 * [1, 0.75, 1]
-    disk = unit[:, :2] / np.maximum(np.hypot(unit[:, 0], unit[:, 1]), 1e-9)[:, None] * (polar / np.pi)[:, None]
-    parts["tongue"] = (points, quads, np.full(len(quads), "tongue", "<U8"), island(disk, quads, 4))
+    flat = _boxed(_two_disks(unit, quads, polar), PART_BOXES["tongue"])
+    parts["tongue"] = (points, quads, np.full(len(quads), "tongue", "<U8"), flat)
     return parts
 
 
-def _skin_uv(half, left_quads, twin, seam, points):
-    """UV (F, 4, 2) of the skin: one island, cut up the back and over the crown, without overlap (Tutte 1963)."""
-    count = len(half.names)
-    total = len(points)
-    right = twin.copy()
-    right[seam] = total + np.flatnonzero(seam)  # the seam's second side
-    quads = np.concatenate([left_quads, right[left_quads][:, ::-1]])
-    position = np.vstack([points, points[:count]])
-    eye = [half.names.index(("lid", LID_DEPTHS[-1], k)) for k in range(2 * (EYE[2] + EYE[3]))]
-    fans, centres = [], []
-    for side in (eye, [right[i] for i in eye][::-1]):
-        centres.append(position[side].mean(0))
-        hub = len(position) + len(centres) - 1
-        fans += [[side[k], side[(k + 1) % len(side)], hub] for k in range(len(side))]
-    position = np.vstack([position, centres])
-    triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]], np.array(fans)])
+def _two_disks(unit, quads, polar):
+    """UV (F, 4, 2) of a ball's quads: its front half as a disk, its back half as another to the right."""
+    direction = unit[:, :2] / np.maximum(np.hypot(unit[:, 0], unit[:, 1]), 1e-9)[:, None]
+    front = (polar[quads].mean(1) < np.pi / 2)[:, None, None]
+    behind = direction * (np.pi - polar)[:, None] * [-1, 1] + [3.6, 0]
+    return np.where(front, (direction * polar[:, None])[quads], behind[quads])
+
+
+def _boxed(uv, box):
+    """UV (F, 4, 2) moved into a box (left, low, width, height) by one scale."""
+    return _fit(uv.reshape(-1, 2), slice(None), box).reshape(uv.shape)
+
+
+def _island(points, quads, boundary, scale, straight=0, membrane=(), rounds=ARAP_ROUNDS):
+    """A flat map (N, 2) of the vertices in `quads` (zeros elsewhere): `boundary` goes around it, its first `straight`
+    vertices lie on u = 0 at first, those in the middle of the head for good; `scale` (N,) is the size wanted at each
+    vertex; `membrane` is a list of (triangle, its corners in space) that keep a slit open."""
+    triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
     used, packed = np.unique(triangles, return_inverse=True)
-    number = np.full(len(position), -1)
+    packed = packed.reshape(triangles.shape)
+    number = np.full(len(points), -1)
     number[used] = np.arange(len(used))
-    name = {n: i for i, n in enumerate(half.names)}
-    low = [name["neck", i, NECK_ROWS] for i in range(COLUMNS + 1)]  # front to back on the left
-    up = [name["neck", COLUMNS, r] for r in range(NECK_ROWS - 1, 0, -1)]
-    up += [name["grid", COLUMNS, j] for j in range(ROWS + 1)]
-    top = [name["cap", 0, j] for j in range(CAP[1] - 1, 0, -1)]
-    end = name["grid", 0, ROWS]
-    rows, columns, values = _mean_value_weights(position[used], packed.reshape(triangles.shape))
-    matrix = coo_matrix((values, (rows, columns)), (len(used),) * 2).tocsr()
-    flat = np.zeros((len(used), 2))
+    places = points[used]
+    # holes are closed by a vertex in their middle, for the first map only
+    edges = {(t[k], t[(k + 1) % 3]) for t in packed.tolist() for k in range(3)}
+    following = {b: a for a, b in edges if (b, a) not in edges}
+    around = number[boundary]
+    fans, hubs = [], []
+    open_edges = set(following) - set(around.tolist())
+    while open_edges:
+        loop = [open_edges.pop()]
+        while (after := following[loop[-1]]) != loop[0]:
+            loop.append(after)
+            open_edges.discard(after)
+        hub = len(used) + len(hubs)
+        hubs.append(places[loop].mean(0))
+        fans += [[loop[k], loop[(k + 1) % len(loop)], hub] for k in range(len(loop))]
+    length = np.linalg.norm(places[around] - places[np.roll(around, -1)], axis=1)
+    arc = np.concatenate([[0], np.cumsum(length)[:-1]])
+    border = np.empty((len(around), 2))
+    if straight:
+        top = arc[straight - 1]
+        border[:straight] = np.column_stack([np.zeros(straight), -1 + 2 * arc[:straight] / top])
+        angle = np.pi / 2 - np.pi * (arc[straight:] - top) / (length.sum() - top)
+    else:
+        angle = -2 * np.pi * arc / length.sum()
+    border[straight:] = np.column_stack([np.cos(angle), np.sin(angle)])
+    whole = np.vstack([places, *([hubs] if hubs else [])])
+    flat = tutte(whole, np.concatenate([packed, np.array(fans, int).reshape(-1, 3)]), around, border)[: len(used)]
+    a, b, c = (places[packed[:, k]] for k in range(3))
+    area = np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2
+    flat *= np.sqrt(area / np.abs(signed_area(flat, packed)).sum())
+    size = scale[used][packed].mean(1)
+    on_axis = around[:straight][np.abs(places[around[:straight], 0]) < 1e-6]
+    films = number[np.array([triangle for triangle, _ in membrane], int).reshape(-1, 3)]
+    shapes = np.concatenate([places[packed], np.array([shape for _, shape in membrane]).reshape(-1, 3, 3)])
+    size = np.append(size, scale[used][films].mean(1))
+    flat = as_rigid_as_possible(shapes, np.concatenate([packed, films]), flat, size, on_axis, rounds)
+    if signed_area(flat, packed).sum() < 0:
+        flat[:, 1] *= -1
+    both = number[np.concatenate([quads[:, corners] for corners in ((0, 1, 2), (0, 2, 3), (0, 1, 3), (1, 2, 3))])]
+    flat = untangled(flat, both, on_axis)  # whichever way a quad is halved
+    print(f"island of {len(quads)} quads: {(signed_area(flat, packed) <= 0).sum()} triangles turned over")
+    out = np.zeros((len(points), 2))
+    out[used] = flat
+    return out
 
-    def pin(members, start, stop):
-        """Members along a straight border, spread by their length on the head."""
-        steps = np.linalg.norm(np.diff(position[members], axis=0), axis=1)
-        share = np.concatenate([[0], np.cumsum(steps)]) / steps.sum()
-        flat[number[members]] = np.outer(1 - share, start) + np.outer(share, stop)
-        return list(members)
 
-    held = pin(low, (0.5, 0.0), (1.0, 0.0)) + pin([right[i] for i in low], (0.5, 0.0), (0.0, 0.0))
-    held += pin([low[-1], *up], (1.0, 0.0), (1.0, 1.0)) + pin(
-        [right[i] for i in [low[-1], *up]], (0.0, 0.0), (0.0, 1.0)
+def _fit(flat, used, box):
+    """Moves a flat map into a box (left, low, width, height) by one scale; used: its vertices."""
+    low, high = flat[used].min(0), flat[used].max(0)
+    scale = min(box[2:] / (high - low))
+    return (flat - (low + high) / 2) * scale + np.array(box[:2]) + np.array(box[2:]) / 2
+
+
+def _film(position, low, up, across, opening):
+    """Triangles between the lower and the upper edge of a slit, with the shapes they had if it were an ellipse of
+    height `opening`: the flat map is to keep it open. `across`: 0 in the slit's middle, +-1 in its corners."""
+    away = np.sqrt(np.maximum(1 - np.square(across), 0))[:, None] * [0, opening / 2, 0]
+    lower, upper = position[low] - away, position[up] + away
+    film = []
+    for k in range(len(low) - 1):
+        corners = [(low[k], lower[k]), (low[k + 1], lower[k + 1]), (up[k + 1], upper[k + 1]), (up[k], upper[k])]
+        for triangle in (corners[:3], [corners[0], *corners[2:]]):
+            if len({i for i, _ in triangle}) == 3:
+                film.append(([i for i, _ in triangle], [p for _, p in triangle]))
+    return film
+
+
+def _skin_uv(half, left_quads, position):
+    """UV (F, 4, 2) of the left and then the right half of the skin, every island as rigid as possible.
+
+    Seams: up the back and over the crown, around the ears' base, inside the lips and inside the lids' edge.
+    """
+    names = half.names
+    number = {name: i for i, name in enumerate(names)}
+    ear_ring = {i for ring in half.cage.blocks["ear"] for i in (number[n] for n in ring)}
+    ear = {i for i, n in enumerate(names) if n[:2] == ("ear", "inside")} | ear_ring
+    inner = {kind: {i for i, n in enumerate(names) if n[0] in kind} for kind in (("bag", "wall"), ("lid", "socket"))}
+    bag, socket = inner.values()
+    kind = np.array(
+        [
+            "bag" if bag & {*q} else "socket" if socket & {*q} else "ear" if {*q} <= ear else "face"
+            for q in left_quads.tolist()
+        ]
     )
-    held += pin([up[-1], *top, end], (1.0, 1.0), (0.5, 1.0))
-    held += pin([right[i] for i in [up[-1], *top]] + [end], (0.0, 1.0), (0.5, 1.0))
-    held = np.unique(number[held])
-    free = np.setdiff1d(np.arange(len(used)), held)
-    degree = np.asarray(matrix.sum(1)).ravel()
-    laplacian = coo_matrix((degree, (np.arange(len(used)),) * 2), matrix.shape).tocsr() - matrix
-    for d in range(2):
-        flat[free, d] = spsolve(laplacian[free][:, free], -laplacian[free][:, held] @ flat[held, d])
-    return (flat * [1.0, 0.8] + [0.0, 0.2])[number[quads]]
+    start, lips, upper, crown, back, _ = _boundary_names(half.cage)
+    front = [("neck", 0, r) for r in range(NECK_ROWS, 0, -1)] + start + lips + upper
+    rest = crown + back + [("neck", COLUMNS, r) for r in range(1, NECK_ROWS + 1)]
+    rest += [("neck", i, NECK_ROWS) for i in range(COLUMNS - 1, 0, -1)]
+    boundary = np.array([number[n] for n in front + rest])
+    uv = np.zeros((len(left_quads), 4, 2))
+
+    def place(name, flat, box):
+        chosen = kind == name
+        uv[chosen] = _fit(flat, np.unique(left_quads[chosen]), box)[left_quads[chosen]]
+
+    quads = {name: left_quads[kind == name] for name in ("face", "ear", "bag", "socket")}
+    before = smooth_step(position[:, 2], *FACE_DEPTHS) * smooth_step(position[:, 1], *FACE_HEIGHTS)
+    scale = 1 + (FACE_SCALE - 1) * before
+    lip = [number[n] for n in lips]
+    half_way = len(lip) // 2 + 1
+    film = _film(position, lip[:half_way], lip[: -half_way - 1 : -1], np.linspace(0, 1, half_way), MOUTH_OPEN)
+    _, _, columns, rows, _ = EYE
+    lid = np.roll([number[n] for n in half.cage.blocks["eye"][-1]], -(2 * columns + rows + rows // 2))
+    half_way = len(lid) // 2 + 1
+    film += _film(position, lid[:half_way], np.roll(lid, -1)[::-1][:half_way], np.linspace(-1, 1, half_way), EYE_OPEN)
+    flat = _island(position, quads["face"], boundary, scale, len(front), film)
+    used = np.unique(quads["face"])
+    box = MAIN_BOX
+    size = min(box[2] / 2 / flat[used, 0].max(), box[3] / np.ptp(flat[used, 1]))
+    flat = flat * size + [0.5, box[1] + box[3] / 2 - size * (flat[used, 1].min() + flat[used, 1].max()) / 2]
+    uv[kind == "face"] = flat[quads["face"]]
+    even = np.ones(len(position))
+    ring = np.array([number[n] for n in half.cage.blocks["ear"][0]])
+    place("ear", _island(position, quads["ear"], ring, even), EAR_BOX)
+    ring = np.array([number[n] for n in half.cage.blocks["eye"][-1]])
+    place("socket", _island(position, quads["socket"], ring, even), SOCKET_BOX)
+    count = len(lips)
+    axis = [lips[-1]] + [("bag", r, count - 1) for r in range(len(BAG))]
+    axis += [("wall", 0, j) for j in range(MOUTH[3] - 1, 0, -1)] + [("bag", r, 0) for r in range(len(BAG) - 1, -1, -1)]
+    ring = np.array([number[n] for n in [*axis, *lips[:-1]]])
+    flat = _island(position, quads["bag"], ring, even, len(axis) + 1, rounds=0)
+    used = np.unique(quads["bag"])
+    left, low, width, height = BAG_BOX
+    size = min(width / 2 / flat[used, 0].max(), height / np.ptp(flat[used, 1]))
+    flat = (flat - [0, flat[used, 1].min()]) * size + [left + width / 2, low]
+    uv[kind == "bag"] = flat[quads["bag"]]
+    # the right half mirrors the left; what is not symmetric about the middle of the map has a place of its own
+    other = uv[:, ::-1].copy()
+    middle = np.where(kind == "bag", left + width / 2, 0.5)[:, None]
+    other[..., 0] = 2 * middle - other[..., 0]
+    return np.concatenate([uv, other])
 
 
 def main():

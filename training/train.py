@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -27,10 +28,11 @@ from training.make_crops import CROPS, SIZE
 from training.network import EXPRESSION, IDENTITY, POSE, SynergyNet
 
 SURFACE_POINTS = 200
+SHOWN_EXPRESSIONS = ("jawOpen", "eyeBlinkLeft", "mouthSmileLeft", "browInnerUp", "mouthPucker")
 SMALLEST_STD = 0.12  # of an expression: rare ones are not blown up by whitening
 WARM_UP_STEPS = 300
-SIZES = ((0.4, 64), (0.75, 96), (1.0, 120))  # crop sizes up to these shares of the run
-SYNERGY_FROM = 0.75  # share of the run after which all modules are trained
+SIZES = ((0.35, 96), (1.0, 120))  # crop sizes up to these shares of the run
+SYNERGY_FROM = 0.8  # share of the run after which all modules are trained
 
 
 def keep_memory():
@@ -133,6 +135,23 @@ def augment(crops, generator):
     return (crops * tint).clamp(0, 255) / 127.5 - 1
 
 
+def turn_in_plane(pictures, pose, rng):
+    """Roll, scale and shift half of the crops (B, 120, 120, 3) and their poses (B, 3, 4), both in place."""
+    for i in np.flatnonzero(rng.random(len(pictures)) < 0.5):
+        roll, scale = np.radians(rng.normal(0, 9)), np.exp(rng.normal(0, 0.05))
+        cosine, sine = np.cos(roll), np.sin(roll)
+        turn = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]], np.float32)  # y up
+        middle, shift = np.array([SIZE / 2, SIZE / 2, 0]), np.append(rng.normal(0, 2, 2), 0)
+        matrix = scale * turn[:2, :2] * [[1, -1], [-1, 1]]  # y down
+        centre = SIZE / 2 - 0.5
+        offset = centre - matrix @ [centre, centre] + shift[:2] * [1, -1]
+        pictures[i] = cv2.warpAffine(
+            pictures[i], np.column_stack([matrix, offset]), (SIZE, SIZE), borderMode=cv2.BORDER_REPLICATE
+        )
+        pose[i, :, :3] = scale * turn @ pose[i, :, :3]
+        pose[i, :, 3] = scale * turn @ (pose[i, :, 3] - middle) + middle + shift
+
+
 def batches(data, mirror, size, seed):
     """An endless stream of augmented batches, drawn in the background: (uint8 crops, parameters)."""
     ready = queue.Queue(6)
@@ -149,6 +168,7 @@ def batches(data, mirror, size, seed):
                 for name, value in zip(("pose", "identity", "expression"), mirrored, strict=True):
                     labels[name] = labels[name].copy()
                     labels[name][flip] = value
+                turn_in_plane(pictures, labels["pose"], rng)
                 ready.put((pictures, parameters_of(labels)))
 
     threading.Thread(target=fill, daemon=True).start()
@@ -167,12 +187,23 @@ def blend_in(average, network, step):
             mine.copy_(theirs)
 
 
+def rotations(pose):
+    """Rotation matrices (B, 3, 3) of poses (B, 12)."""
+    rows = pose.reshape(-1, 3, 4)[:, :, :3]
+    r0 = F.normalize(rows[:, 0], dim=1)
+    r1 = F.normalize(rows[:, 1] - (rows[:, 1] * r0).sum(1, keepdim=True) * r0, dim=1)
+    return torch.stack([r0, r1, torch.linalg.cross(r0, r1)], 1)
+
+
+def turned(found, truth):
+    """Angle between the rotations of poses (B, 12), degrees (B,)."""
+    trace = (rotations(found) * rotations(truth)).sum((1, 2))
+    return torch.rad2deg(torch.acos(((trace - 1) / 2).clamp(-1, 1)))
+
+
 def angles(pose):
     """pitch, yaw, roll (B, 3) degrees of poses (B, 12) in the convention R = Rx Ry Rz."""
-    rows = pose.reshape(-1, 3, 4)[:, :, :3]
-    r0 = rows[:, 0] / rows[:, 0].norm(dim=1, keepdim=True)
-    r1 = rows[:, 1] / rows[:, 1].norm(dim=1, keepdim=True)
-    r2 = torch.linalg.cross(r0, r1)
+    r0, r1, r2 = rotations(pose).unbind(1)
     pitch, yaw = torch.atan2(r1[:, 2], r2[:, 2]), -torch.asin(r0[:, 2].clamp(-1, 1))
     return torch.rad2deg(torch.stack([pitch, yaw, torch.atan2(r0[:, 1], r0[:, 0])], 1))
 
@@ -181,45 +212,53 @@ def angles(pose):
 def validate(network, data, device, size=SIZE):
     """NME of landmarks and refined landmarks by yaw bin, rotation error, on exact-truth crops seen at `size`."""
     network.eval()
-    plain, refined, yaw, turn, identity = [], [], [], [], []
+    plain, refined, yaw, turn, identity, mean_face, expressions = [], [], [], [], [], [], []
     for start in range(0, len(data), 100):
         pictures, labels = data.batch(np.arange(start, min(start + 100, len(data))))
         crops = torch.as_tensor(pictures).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
         crops = F.interpolate(crops, size, mode="area") if size < SIZE else crops
         truth = torch.as_tensor(parameters_of(labels)).to(device)
-        whitened, points, better, _ = network(crops.contiguous(memory_format=torch.channels_last))
+        whitened, _, points, better, _ = network(crops.contiguous(memory_format=torch.channels_last))
         target = network.points(truth)[:, :2, :68]
         box = (target.amax(2) - target.amin(2)).prod(1).sqrt()
         plain.append((points[:, :2, :68] - target).norm(dim=1).mean(1) / box)
         refined.append((better[:, :2] - target).norm(dim=1).mean(1) / box)
-        true_angles, found = angles(truth[:, :POSE]), angles(network.unwhiten(whitened)[:, :POSE])
-        yaw.append(true_angles[:, 1].abs())
-        gap = (found - true_angles + 180) % 360 - 180
-        turn.append(gap.abs().mean(1))
-        wrong = network.unwhiten(whitened)[:, POSE : POSE + IDENTITY] - truth[:, POSE : POSE + IDENTITY]
-        identity.append((wrong**2).mean(1))
-    plain, refined, yaw, turn, identity = map(torch.cat, (plain, refined, yaw, turn, identity))
+        found = network.unwhiten(whitened)
+        yaw.append(angles(truth[:, :POSE])[:, 1].abs())
+        turn.append(turned(found[:, :POSE], truth[:, :POSE]))
+        wrong, whole = (
+            (x @ network.basis[:IDENTITY]).view(len(x), -1, 3).norm(dim=2).mean(1)
+            for x in ((found - truth)[:, POSE : POSE + IDENTITY], truth[:, POSE : POSE + IDENTITY])
+        )
+        identity.append(wrong)
+        mean_face.append(whole)
+        expressions.append(torch.stack([found, truth])[:, :, POSE + IDENTITY :])
+    plain, refined, yaw, turn, identity, mean_face = map(torch.cat, (plain, refined, yaw, turn, identity, mean_face))
+    expressions = torch.cat(expressions, 1).cpu().numpy()
+    shown = [NAMES.index(name) for name in SHOWN_EXPRESSIONS]
+    correlation = [np.corrcoef(expressions[0, :, k], expressions[1, :, k])[0, 1] for k in shown]
     bins = [(yaw < 30), (yaw >= 30) & (yaw < 60), yaw >= 60]
     network.train()
     return {
         "nme": plain.mean().item(),
         "nme_refined": refined.mean().item(),
         "nme_by_yaw": [round(plain[b].mean().item(), 4) for b in bins],
-        "angles": turn.median().item(),
-        "angles_mean": turn.mean().item(),
-        "identity_mse": identity.mean().item(),
+        "rotation": turn.mean().item(),
+        "rotation_median": turn.median().item(),
+        "identity_over_mean_face": (identity.mean() / mean_face.mean()).item(),
+        "expression_correlation": dict(zip(SHOWN_EXPRESSIONS, np.round(correlation, 3).tolist(), strict=True)),
     }
 
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--crops", type=int, default=450_000, help="crops to show in all")
-    options.add_argument("--batch", type=int, default=48)
-    options.add_argument("--rate", type=float, default=2e-3)
+    options.add_argument("--crops", type=int, default=500_000, help="crops to show in all")
+    options.add_argument("--batch", type=int, default=32)
+    options.add_argument("--rate", type=float, default=4e-3)
     options.add_argument("--name", default="first")
-    options.add_argument("--decay", type=float, default=0.35, help="share of the run in which the rate falls")
+    options.add_argument("--decay", type=float, default=0.85, help="share of the run in which the rate falls")
     options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--without", nargs="*", default=[], choices=[*WEIGHTS, "surface"], help="losses to leave out")
+    options.add_argument("--without", nargs="*", default=[], choices=[*WEIGHTS], help="losses to leave out")
     options = options.parse_args()
     keep_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -257,7 +296,7 @@ def main():
         torch.save({**state, "step": step, "steps": steps}, path.with_suffix(".partial"))
         path.with_suffix(".partial").replace(path)
 
-    enabled = {*WEIGHTS, "surface"} - set(options.without)
+    enabled = {*WEIGHTS} - set(options.without)
     generator = torch.Generator().manual_seed(options.seed + step)
     stream = batches(data, Mirror(), options.batch, options.seed + step)
     print(f"{len(data)} crops, {steps} steps of {options.batch} on {device}", flush=True)
@@ -279,8 +318,7 @@ def main():
         crops = crops.contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16):
             output = network(crops, synergy=step >= SYNERGY_FROM * steps)
-        whitened_truth = (truth - network.whitening_mean) / network.whitening_std
-        parts = losses(output, whitened_truth, network.points(truth))
+        parts = losses(network, output, truth)
         loss = total(parts, enabled)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -34,6 +34,14 @@ def load_folded(model, weights):
         for name, layer in zip(names, block.body, strict=True):
             fill(layer, f"block{i:02d}_{name}")
     fill(layers[-1], "last")
+    fill(model.sight.deep, "sight_deep")
+    fill(model.sight.around[1], "sight_around")
+    model.pooling.weight.data.copy_(tensor("pooling_weight").permute(2, 0, 1))
+    model.sight.fine.weight.data.copy_(tensor("sight_fine_weight").T[:, :, None, None])
+    model.sight.heat.weight.data.copy_(tensor("sight_heat_weight").T[:, :, None, None])
+    for name, layer in (("sight_heat", model.sight.heat), ("from_sight", model.from_sight)):
+        layer.bias.data.copy_(tensor(f"{name}_bias"))
+    model.from_sight.weight.data.copy_(tensor("from_sight_weight").T)
     model.heads.weight.data.copy_(tensor("heads_weight").T)
     model.heads.bias.data.copy_(tensor("heads_bias"))
     return model.eval()
