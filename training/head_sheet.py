@@ -6,6 +6,7 @@ with the workshop's own rasteriser.
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from synergy_blender.face import head_model
 from training import sources
@@ -90,7 +91,7 @@ def sheet(pictures, columns):
 def save(name, picture):
     DOCS.mkdir(exist_ok=True)
     path = DOCS / name
-    cv2.imwrite(str(path), picture[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    Image.fromarray(picture).quantize(255, dither=Image.Dither.NONE).save(path, optimize=True)
     print(path)
 
 

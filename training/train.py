@@ -1,7 +1,7 @@
 """Train SynergyNet: `python -m training.train [--crops 450000] [--name first]`.
 
 Resumes from `work/runs/NAME/checkpoint.pt`, shows loss and validation, runs on CUDA where there is one. The schedule
-is warm-up, constant, decay: a finished run can be given more crops and goes on from before its decay.
+is warm-up, constant, linear decay; a run can be given more or fewer crops than it was started with: the rate follows.
 The first parts of the run look at smaller crops, which cost less and teach the same coarse things, and train the
 image-to-parameters network alone; refinement and reverse module join for the last part.
 """
@@ -252,7 +252,7 @@ def validate(network, data, device, size=SIZE):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--crops", type=int, default=500_000, help="crops to show in all")
+    options.add_argument("--crops", type=int, default=440_000, help="crops to show in all")
     options.add_argument("--batch", type=int, default=32)
     options.add_argument("--rate", type=float, default=4e-3)
     options.add_argument("--name", default="first")
@@ -283,7 +283,7 @@ def main():
     for path in (checkpoint, folder / "before_decay.pt"):
         if path.exists():
             state = torch.load(path, map_location=device, weights_only=True)
-            if state["step"] <= decay_from or state["steps"] == steps:
+            if state["step"] < steps:
                 network.load_state_dict(state["network"])
                 average.load_state_dict(state["average"])
                 optimizer.load_state_dict(state["optimizer"])
