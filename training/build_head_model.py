@@ -11,6 +11,7 @@ from synergy_blender.face import assets
 from training import sources
 from training.check_head import COMBINATIONS, crossings
 from training.embed_landmarks import IBUG_68
+from training.identity_names import identity_names
 from training.rasterize import vertex_normals
 from training.template import NECK_PLANE, closest_of
 
@@ -220,6 +221,7 @@ def main():
             "mean": mean.astype(np.float32),
             "identity": identity.astype(np.float16),
             "expression": expression.astype(np.float16),
+            "identity_names": np.array(identity_names(at_landmarks(mean), at_landmarks(identity))),
             "expression_names": surface["expression_names"].astype("U"),
             "quads": template["quads"].astype(np.int32),
             "uv": template["uv"].astype(np.float32),

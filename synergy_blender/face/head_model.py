@@ -17,15 +17,16 @@ IDENTITY, EXPRESSION, LANDMARKS = 40, 52, 68
 class HeadModel:
     """A linear head of V vertices and F quads.
 
-    `mean` (V, 3) float32 metres; `identity` (40, V, 3) per sigma; `expression` (52, V, 3) at slider 1;
-    `expression_names` (52,) Apple's ARKit names; `quads` (F, 4); `uv` (F, 4, 2); `material` (F,) indices into
-    `material_names`; `groups` name -> (n,) vertices; `landmark_vertices` (68, 3) and `landmark_weights` (68, 3): the
-    iBUG points as weighted vertices.
+    `mean` (V, 3) float32 metres; `identity` (40, V, 3) per sigma; `identity_names` (40,) what a higher value does, or
+    "" where no words fit; `expression` (52, V, 3) at slider 1; `expression_names` (52,) Apple's ARKit names; `quads`
+    (F, 4); `uv` (F, 4, 2); `material` (F,) indices into `material_names`; `groups` name -> (n,) vertices;
+    `landmark_vertices` (68, 3) and `landmark_weights` (68, 3): the iBUG points as weighted vertices.
     """
 
     mean: np.ndarray
     identity: np.ndarray
     expression: np.ndarray
+    identity_names: tuple
     expression_names: tuple
     quads: np.ndarray
     uv: np.ndarray
@@ -63,6 +64,7 @@ def load(path=None):
         "mean": (count, 3),
         "identity": (IDENTITY, count, 3),
         "expression": (EXPRESSION, count, 3),
+        "identity_names": (IDENTITY,),
         "expression_names": (EXPRESSION,),
         "quads": (faces, 4),
         "uv": (faces, 4, 2),
@@ -80,6 +82,7 @@ def load(path=None):
         mean=data["mean"].astype(np.float32),
         identity=data["identity"].astype(np.float32),
         expression=data["expression"].astype(np.float32),
+        identity_names=tuple(str(name) for name in data["identity_names"]),
         expression_names=tuple(str(name) for name in data["expression_names"]),
         quads=data["quads"].astype(np.int32),
         uv=data["uv"].astype(np.float32),

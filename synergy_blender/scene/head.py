@@ -9,9 +9,9 @@ from . import frames, materials
 IDENTITY_LIMIT = 3.0  # sigma
 
 
-def identity_name(number):
-    """Name of the shape key of identity component `number`, counted from 1."""
-    return f"Identity {number:02d}"
+def identity_name(model, i):
+    """Name of the shape key of identity component `i` of 0 to 39: its number from 1 and what it does."""
+    return f"Identity {i + 1:02d} {model.identity_names[i]}".rstrip()
 
 
 def build_head(model, face, skin_colour, name="Head", posed=True, place=(0.0, 0.0, 0.0)):
@@ -61,7 +61,7 @@ def _shape_keys(head, model, face):
         key.slider_min, key.slider_max = low, high
         key.value = float(value)
 
-    for i, (displacement, value) in enumerate(zip(model.identity, face.identity, strict=True), 1):
-        add(identity_name(i), displacement, value, -IDENTITY_LIMIT, IDENTITY_LIMIT)
+    for i, (displacement, value) in enumerate(zip(model.identity, face.identity, strict=True)):
+        add(identity_name(model, i), displacement, value, -IDENTITY_LIMIT, IDENTITY_LIMIT)
     for name, displacement, value in zip(model.expression_names, model.expression, face.expression, strict=True):
         add(name, displacement, value, 0.0, 1.0)
