@@ -19,7 +19,7 @@ PHONG = 0.6  # share of Phong tessellation (Boubekeur & Alexa 2008), which round
 LID_CLEARANCE, LID_ALLOWANCE = 0.0002, 0.0004  # metres between lid and eyeball in expressions; cut at 3 sigma
 LID_SMOOTHING, NOSTRIL_SMOOTHING = 3, 1  # rounds
 EAR_SMOOTHING = 2  # rounds
-UNCROSS_ROUNDS = 60
+UNCROSS_ROUNDS, UNCROSS_WIDENS = 60, 12  # rounds, and after how many the smoothed patch grows by a quad
 NEAR_TRIANGLES, MOVES_COUNT = 60, 10.0  # where a landmark is looked for; weight of how it moves against where it lies
 MATERIALS = ("skin", "mouth", "sclera", "iris", "pupil", "teeth", "tongue")
 
@@ -121,7 +121,7 @@ def uncross(template, mean, identity, expression, names):
 
     shapes = [{name: 1.0} for name in names if name != "mouthClose"] + list(COMBINATIONS)
     shapes += [(k, sigma) for k in range(len(identity)) for sigma in (-3.0, 3.0)]
-    for _ in range(UNCROSS_ROUNDS):
+    for turn in range(UNCROSS_ROUNDS):
         left = []
         for parts in shapes:
             fields, chosen, amounts, both = moves(parts)
@@ -129,7 +129,7 @@ def uncross(template, mean, identity, expression, names):
             if len(pairs):
                 left.append(parts)
                 rows = np.unique(quads[pairs])
-                rows = grow(np.union1d(rows, partner[rows]), quads, 1)
+                rows = grow(np.union1d(rows, partner[rows]), quads, 1 + turn // UNCROSS_WIDENS)
                 rows = rows[np.isin(rows, groups["skin"])]
                 fields[both] = smooth(fields[both].transpose(1, 0, 2), quads, rows, 1).transpose(1, 0, 2)
         shapes = left
