@@ -252,7 +252,7 @@ def validate(network, data, device, size=SIZE):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--crops", type=int, default=440_000, help="crops to show in all")
+    options.add_argument("--crops", type=int, default=400_000, help="crops to show in all")
     options.add_argument("--batch", type=int, default=32)
     options.add_argument("--rate", type=float, default=4e-3)
     options.add_argument("--name", default="first")
