@@ -8,13 +8,15 @@ import argparse
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from synergy_blender.face import head_model, pose, reconstruct, skin
 from synergy_blender.face.reconstruct import to_picture
 from training import sources
+from training.make_crops import WORST_FIT
 from training.rasterize import interpolate, rasterize, vertex_normals
 
-TILE = 300
+TILE = 240
 COLOURS = {
     "mouth": (120, 50, 48),
     "sclera": (232, 226, 220),
@@ -78,7 +80,13 @@ def main():
     options.add_argument("--output", default=str(sources.PROJECT / "docs" / "gallery.png"))
     options.add_argument("--people", type=int, default=12)
     options = options.parse_args()
-    generated = sources.synthetic_portraits(validation=True)
+    fits = np.load(sources.WORK / "portrait_fits.npz")
+    portraits = {str(n) for n, nme in zip(fits["names"], fits["nme"], strict=True) if nme < WORST_FIT}
+    generated = [
+        path
+        for path in sources.synthetic_portraits(validation=True)
+        if str(path.relative_to(sources.DATA)) in portraits  # some generated pictures show no whole face
+    ]
     london = (
         sources.london_pictures("london_neutral", True)[::9] + sources.london_pictures("london_smiling", True)[4::9]
     )
@@ -94,7 +102,7 @@ def main():
     if len(rows) % 2:
         rows.append(np.full_like(rows[0], 60))
     sheet = np.concatenate([np.concatenate(rows[i : i + 2], axis=1) for i in range(0, len(rows), 2)])
-    cv2.imwrite(options.output, sheet[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    Image.fromarray(sheet).save(options.output, optimize=True)
     print(f"wrote {options.output}: {len(rows)} faces")
 
 
