@@ -20,7 +20,8 @@ LID_CLEARANCE, LID_ALLOWANCE = 0.0002, 0.0004  # metres between lid and eyeball 
 LID_SMOOTHING, NOSTRIL_SMOOTHING = 3, 1  # rounds
 EAR_SMOOTHING = 2  # rounds
 UNCROSS_ROUNDS, UNCROSS_WIDENS = 60, 12  # rounds, and after how many the smoothed patch grows by a quad
-NEAR_TRIANGLES, MOVES_COUNT = 60, 10.0  # where a landmark is looked for; weight of how it moves against where it lies
+FURTHEST_BESIDE, BESIDE_COST = 2.0, 0.0002  # of a triangle's size; metres that such a place must be nearer by
+NEAR_TRIANGLES, MOVES_COUNT = 60, 3.0  # where a landmark is looked for; weight of how it moves against where it lies
 MATERIALS = ("skin", "mouth", "sclera", "iris", "pupil", "teeth", "tongue")
 
 
@@ -59,6 +60,20 @@ def grow(rows, quads, rings):
 def affine_field(points, shift):
     """The affine displacement (4, 3) that best explains `shift` (N, 3) at `points` (N, 3)."""
     return np.linalg.lstsq(np.column_stack([points, np.ones(len(points))]), shift, rcond=None)[0]
+
+
+def in_plane_of(points, triangles):
+    """Barycentric weights (P, K, 3) of points (P, 3) in the planes of triangles (P, K, 3, 3), and distances from there:
+    infinite where a point is further beside than FURTHEST_BESIDE of the triangle's size."""
+    a, b, c = (triangles[:, :, k] for k in range(3))
+    p = points[:, None]
+    normal = np.cross(b - a, c - a)
+    size = (normal**2).sum(-1)
+    v = (np.cross(p - a, c - a) * normal).sum(-1) / size
+    w = (np.cross(b - a, p - a) * normal).sum(-1) / size
+    weights = np.stack([1 - v - w, v, w], -1)
+    far = ((weights < -FURTHEST_BESIDE) | (weights > 1 + FURTHEST_BESIDE)).any(-1)
+    return weights, np.where(far, np.inf, np.abs(((p - a) * normal).sum(-1)) / np.sqrt(size))
 
 
 def sphere(points):
@@ -196,6 +211,11 @@ def main():
     # a lip's landmark lies on that lip: of the triangles near by the one that moves as was trained
     near = cKDTree(mean[triangles].mean(1)).query(points, NEAR_TRIANGLES)[1]
     bary, distance = closest_of(points, mean[triangles[near]])
+    # or beside a triangle but in its plane: the corners of the mouth lie between the template's vertices
+    beside, apart = in_plane_of(points, mean[triangles[near]])
+    near = np.concatenate([near, near], 1)
+    distance = np.concatenate([distance, apart + BESIDE_COST * np.abs(beside - bary).sum(2)], 1)
+    bary = np.concatenate([bary, beside], 1)
     moves = np.concatenate([identity, expression])[:, triangles[near]]  # (92, 68, near, 3, 3)
     off = np.linalg.norm(np.einsum("knc,pkncd->pknd", bary, moves) - trained[:, :, None], axis=3).mean(0)
     best = (distance + MOVES_COUNT * off).argmin(1)

@@ -6,24 +6,29 @@ Picture coordinates are continuous: x right, y down, pixel (column, row) covers 
 import numpy as np
 
 
-def resampling(start, length, count, available):
-    """Weights (count, n) and first source index: an antialiased triangle filter over [start, start + length).
+def taps(start, length, count, available):
+    """Source indices and weights (taps, count): an antialiased triangle filter over [start, start + length).
 
     What lies outside the picture repeats its edge.
     """
     step = length / count
     reach = max(step, 1.0)
-    centres = start + (np.arange(count) + 0.5) * step
-    low = int(np.floor(centres[0] - reach)) - 1
-    high = int(np.ceil(centres[-1] + reach)) + 1
-    sources = np.arange(low, high)
-    weights = np.maximum(0, 1 - np.abs((sources[None] + 0.5 - centres[:, None]) / reach))
-    weights /= weights.sum(1, keepdims=True)
-    inside = np.clip(sources, 0, available - 1)
-    first, last = int(inside[0]), int(inside[-1])
-    folded = np.zeros((count, last - first + 1), np.float32)
-    np.add.at(folded, (slice(None), inside - first), weights)
-    return folded, first
+    centres = start + (np.arange(count) + 0.5) * step - 0.5
+    sources = np.ceil(centres - reach).astype(int) + np.arange(int(2 * reach) + 1)[:, None]
+    weights = np.maximum(0, 1 - np.abs(sources - centres) / reach)
+    used = weights.any(1)
+    weights = (weights / weights.sum(0))[used].astype(np.float32)
+    return np.clip(sources[used], 0, available - 1), weights
+
+
+def weighted_rows(picture, rows, weights):
+    """The sum over taps of rows of a picture (H, W, C) float32 -> (count, W, C)."""
+    out = picture[rows[0]] * weights[0, :, None, None]
+    for row, weight in zip(rows[1:], weights[1:], strict=True):
+        part = picture[row]
+        part *= weight[:, None, None]
+        out += part
+    return out
 
 
 def resample(picture, left, top, width, height, columns, rows):
@@ -41,11 +46,12 @@ def resample(picture, left, top, width, height, columns, rows):
             blocks = lines.reshape(len(lines), (x1 - x0) // block, block, 3).sum(2, dtype=np.uint32)
             picture = blocks.astype(np.float32) / block**2
             left, top, width, height = (v / block for v in (left - x0, top - y0, width, height))
-    across, x = resampling(left, width, columns, picture.shape[1])
-    down, y = resampling(top, height, rows, picture.shape[0])
-    part = picture[y : y + down.shape[1], x : x + across.shape[1]].astype(np.float32)
-    lines = (down @ part.reshape(len(part), -1)).reshape(rows, part.shape[1], 3)
-    return np.einsum("ck,rkd->rcd", across, lines, optimize=True)
+    across, across_weights = taps(left, width, columns, picture.shape[1])
+    down, down_weights = taps(top, height, rows, picture.shape[0])
+    x0, y0 = across.min(), down.min()
+    part = picture[y0 : down.max() + 1, x0 : across.max() + 1].astype(np.float32)
+    lines = weighted_rows(part, down - y0, down_weights).transpose(1, 0, 2)
+    return np.ascontiguousarray(weighted_rows(lines, across - x0, across_weights).transpose(1, 0, 2))
 
 
 def square(picture, centre, side, count):

@@ -20,7 +20,8 @@ class HeadModel:
     `mean` (V, 3) float32 metres; `identity` (40, V, 3) per sigma; `identity_names` (40,) what a higher value does, or
     "" where no words fit; `expression` (52, V, 3) at slider 1; `expression_names` (52,) Apple's ARKit names; `quads`
     (F, 4); `uv` (F, 4, 2); `material` (F,) indices into `material_names`; `groups` name -> (n,) vertices;
-    `landmark_vertices` (68, 3) and `landmark_weights` (68, 3): the iBUG points as weighted vertices.
+    `landmark_vertices` (68, 3) and `landmark_weights` (68, 3): the iBUG points as weighted vertices (weights sum to 1;
+    negative where a point lies beside its triangle).
     """
 
     mean: np.ndarray

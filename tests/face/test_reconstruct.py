@@ -133,7 +133,6 @@ def test_the_face_follows_the_picture(face):
     assert np.abs(moved.landmarks[:, :2] - face.landmarks[:, :2] - [200, 100]).mean() < 3
 
 
-@pytest.mark.xfail(reason="the first detector misses faces much smaller than the picture", strict=False)
 def test_two_people_come_largest_first(face):
     picture = data.astronaut()
     both = np.zeros((512, 900, 3), np.uint8)
