@@ -9,11 +9,12 @@ from scipy.spatial import cKDTree
 
 from synergy_blender.face import assets
 from training import sources
-from training.check_head import COMBINATIONS, crossings
+from training.cage import NECK_PLANE
+from training.check_head import COMBINATIONS, crossings, sphere
 from training.embed_landmarks import IBUG_68
 from training.identity_names import identity_names
+from training.lay import closest_of
 from training.rasterize import vertex_normals
-from training.template import NECK_PLANE, closest_of
 
 PHONG = 0.6  # share of Phong tessellation (Boubekeur & Alexa 2008), which rounds the source's facets
 LID_CLEARANCE, LID_ALLOWANCE = 0.0002, 0.0004  # metres between lid and eyeball in expressions; cut at 3 sigma
@@ -74,12 +75,6 @@ def in_plane_of(points, triangles):
     weights = np.stack([1 - v - w, v, w], -1)
     far = ((weights < -FURTHEST_BESIDE) | (weights > 1 + FURTHEST_BESIDE)).any(-1)
     return weights, np.where(far, np.inf, np.abs(((p - a) * normal).sum(-1)) / np.sqrt(size))
-
-
-def sphere(points):
-    """Centre (3,) and radius of the sphere that fits points (N, 3) best."""
-    solution = np.linalg.lstsq(np.column_stack([2 * points, np.ones(len(points))]), (points**2).sum(1), rcond=None)[0]
-    return solution[:3], np.sqrt(solution[3] + solution[:3] @ solution[:3])
 
 
 def seat_eyes(template, mean, identity, expression):
