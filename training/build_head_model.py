@@ -15,6 +15,7 @@ from training.embed_landmarks import IBUG_68
 from training.identity_names import identity_names
 from training.lay import closest_of
 from training.rasterize import vertex_normals
+from training.sculpt import SCULPTED, sculpt
 
 PHONG = 0.6  # share of Phong tessellation (Boubekeur & Alexa 2008), which rounds the source's facets
 LID_CLEARANCE, LID_ALLOWANCE = 0.0002, 0.0004  # metres between lid and eyeball in expressions; cut at 3 sigma
@@ -23,7 +24,7 @@ EAR_SMOOTHING = 2  # rounds
 UNCROSS_ROUNDS, UNCROSS_WIDENS = 60, 12  # rounds, and after how many the smoothed patch grows by a quad
 FURTHEST_BESIDE, BESIDE_COST = 2.0, 0.0002  # of a triangle's size; metres that such a place must be nearer by
 NEAR_TRIANGLES, MOVES_COUNT = 60, 3.0  # where a landmark is looked for; weight of how it moves against where it lies
-MATERIALS = ("skin", "mouth", "sclera", "iris", "pupil", "teeth", "tongue")
+MATERIALS = ("skin", "mouth", "sclera", "iris", "pupil", "teeth", "gums", "tongue", "lips")
 
 
 def round_surface(surface, corners, weights):
@@ -116,7 +117,7 @@ def symmetrise(mean, expression, names):
 
 def uncross(template, mean, identity, expression, names):
     """Smooths the displacements, in place, where a component at +-3 sigma, an expression or a combination lets the skin
-    cut into itself. `mouthClose` alone must: it is made for an open jaw."""
+    cut into itself."""
     groups = {name.removeprefix("group_"): rows for name, rows in template.items() if name.startswith("group_")}
     partner = cKDTree(mean).query(mean * [-1, 1, 1])[1]
     quads = template["quads"]
@@ -129,7 +130,7 @@ def uncross(template, mean, identity, expression, names):
         both = np.unique([names.index(n) for name in parts for n in (name, other_side(name))])
         return expression, rows, list(parts.values()), both
 
-    shapes = [{name: 1.0} for name in names if name != "mouthClose"] + list(COMBINATIONS)
+    shapes = [{name: 1.0} for name in names] + list(COMBINATIONS)
     shapes += [(k, sigma) for k in range(len(identity)) for sigma in (-3.0, 3.0)]
     for turn in range(UNCROSS_ROUNDS):
         left = []
@@ -172,6 +173,8 @@ def main():
     expression = np.array([carry(field, follow) for field in surface["expression"]])
     end = template["group_neck"][template["follow"][template["group_neck"]] == 0]
     mean[end, 1] = NECK_PLANE
+    neck = template["group_neck"]
+    identity[:, neck, 1] *= follow[neck, 0]  # the end stays a horizontal loop
 
     # what the flat chart crams together about the ear is evened out again, alike for shape and displacements
     about_ear = np.concatenate([template["group_ear_left"], template["group_ear_right"]])
@@ -187,6 +190,7 @@ def main():
     mean, identity, expression = np.split(stacked.transpose(1, 0, 2), [1, 1 + len(identity)])
     names = surface["expression_names"].astype("U").tolist()
     mean, expression = symmetrise(mean[0], expression, names)
+    sculpt(template, mean, expression, names, *sphere(mean[template["part"] == "eye_left"]))
     uncross(template, mean, identity, expression, names)
     seat_eyes(template, mean, identity, expression)
     uncross(template, mean, identity, expression, names)
@@ -195,7 +199,7 @@ def main():
     embedding = np.load(sources.WORK / "head_landmarks.npz")
     rows = surface["triangles"][embedding["triangle"][IBUG_68]]
     points = np.einsum("kc,kcd->kd", embedding["weights"][IBUG_68].astype(float), source[rows])
-    outer = np.isin(template["material"], ("skin", "mouth"))
+    outer = np.isin(template["material"], ("skin", "lips", "mouth"))
     quads = template["quads"][outer]
     triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
     trained = np.einsum(
@@ -211,8 +215,9 @@ def main():
     near = np.concatenate([near, near], 1)
     distance = np.concatenate([distance, apart + BESIDE_COST * np.abs(beside - bary).sum(2)], 1)
     bary = np.concatenate([bary, beside], 1)
-    moves = np.concatenate([identity, expression])[:, triangles[near]]  # (92, 68, near, 3, 3)
-    off = np.linalg.norm(np.einsum("knc,pkncd->pknd", bary, moves) - trained[:, :, None], axis=3).mean(0)
+    alike = np.r_[np.full(len(identity), True), [not name.startswith(SCULPTED) for name in names]]
+    moves = np.concatenate([identity, expression])[alike][:, triangles[near]]  # (P, 68, near, 3, 3)
+    off = np.linalg.norm(np.einsum("knc,pkncd->pknd", bary, moves) - trained[alike][:, :, None], axis=3).mean(0)
     best = (distance + MOVES_COUNT * off).argmin(1)
     index, landmark_weights = near[np.arange(len(points)), best], bary[np.arange(len(points)), best]
     landmark_vertices = triangles[index]
@@ -222,7 +227,7 @@ def main():
 
     gap = np.linalg.norm(at_landmarks(mean) - points, axis=1)
     carried = np.concatenate([at_landmarks(identity), at_landmarks(expression)])
-    off = np.linalg.norm(carried - trained, axis=2)
+    off = np.linalg.norm(carried - trained, axis=2)[alike]
     print(
         f"landmarks lie {1000 * gap.mean():.2f} mm (worst {1000 * gap.max():.2f}) from where they were trained; "
         f"their displacements differ by {1000 * off.mean():.3f} mm on average, {1000 * off.max():.2f} at worst"

@@ -19,6 +19,8 @@ BLOCKS = {
     "ear": (19, 25, 5, 9, 8),
 }
 MOUTH, NOSTRIL, EYE, EAR = BLOCKS.values()
+# A band under the chin, over cheek, temple and forehead that parts face from skull: last column, rows, rings
+FACE_BAND = (16, 9, 41, 2)
 # Rows of the front and the back midline that lie at a known height (metres, or the surface's own curve)
 NECK_ROWS, NECK_PLANE, NECK_SLOPE = 5, -0.165, 0.45  # rows added below, height of the end (metres), backwards per down
 CHIN_ROW, UNDER_NOSE_ROW, TIP_ROW, EYES_ROW = MOUTH[1], MOUTH[1] + MOUTH[3], NOSTRIL[1] + NOSTRIL[3] + 1, EYE[1] + 3
@@ -58,10 +60,22 @@ def cage():
         cells = {(column + i, row + j) for i in range(columns) for j in range(rows)}
         assert not cut & cells, f"the {block} block overlaps another"
         cut |= cells
+    # the face's cells hang on the band's innermost ring, the others on its outermost, which is the grid's own
+    last, low, high, rings = FACE_BAND
+    border = [(i, low) for i in range(last)] + [(last, j) for j in range(low, high)]
+    border += [(last - i, high) for i in range(last + 1)]
+    band = [[name(*b) for b in border]] + [[("band", r, k) for k in range(len(border))] for r in range(1, rings + 1)]
+    grid.blocks["band"] = band
+    for outer, inner in zip(band, band[1:], strict=False):
+        for k in range(len(border) - 1):
+            grid.quads.append((outer[k], outer[k + 1], inner[k + 1], inner[k]))
+    within = dict(zip(border, band[-1], strict=True))
     for i in range(COLUMNS):
         for j in range(ROWS):
             if (i, j) not in cut:
-                grid.quads.append((name(i, j), name(i + 1, j), name(i + 1, j + 1), name(i, j + 1)))
+                corners = [(i + a, j + b) for a, b in ((0, 0), (1, 0), (1, 1), (0, 1))]
+                face = i < last and low <= j < high
+                grid.quads.append(tuple(within.get(c, name(*c)) if face else name(*c) for c in corners))
 
     for block, (column, row, columns, rows, rings) in BLOCKS.items():
         border = block_border(column, row, columns, rows)
@@ -104,9 +118,13 @@ def boundary_names(grid):
     """The cage's border in the order of SourceHalf.boundary: up the face, over the crown, down, round the neck."""
     rings = grid.blocks["mouth"]
     last = len(rings[0]) - 1
-    names = [("grid", 0, j) for j in range(MOUTH[1])] + [ring[0] for ring in rings[:-1]]
+    band = grid.blocks["band"]
+    _, low, high, _ = FACE_BAND
+    names = [("grid", 0, j) for j in range(low)] + [ring[0] for ring in band]
+    names += [("grid", 0, j) for j in range(low + 1, MOUTH[1])] + [ring[0] for ring in rings[:-1]]
     lips = rings[-1]
-    upper = [ring[last] for ring in rings[-2::-1]] + [("grid", 0, j) for j in range(UNDER_NOSE_ROW + 1, ROWS + 1)]
+    upper = [ring[last] for ring in rings[-2::-1]] + [("grid", 0, j) for j in range(UNDER_NOSE_ROW + 1, high)]
+    upper += [ring[-1] for ring in band[::-1]] + [("grid", 0, j) for j in range(high + 1, ROWS + 1)]
     crown = [("cap", 0, j) for j in range(1, CAP[1])]
     back = [("grid", COLUMNS, j) for j in range(ROWS, -1, -1)]
     neck = [("grid", i, 0) for i in range(COLUMNS - 1, 0, -1)]

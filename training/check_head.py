@@ -12,8 +12,10 @@ from synergy_blender.face import head_model
 SYMMETRY = 1e-6  # metres
 PENETRATION = 0.5e-3  # metres of an eyelid into an eyeball
 STRETCH = 4.0
+INSIDE_LIDS = 2  # loops of the lids' thickness
 FACE = (-0.055, -0.125, 0.09)  # before the ears (depth), from under the chin to the hairline (heights), metres
 TOUCHING = ("mouth_bag", "lips", "eyelid_left", "eyelid_right")  # parts of the skin that may touch one another
+OPPOSED = ("upper_lip", "lower_lip")  # with the mouth's bag: these may touch each other, but neither itself
 COMBINATIONS = (
     {"mouthSmileLeft": 1, "mouthSmileRight": 1, "jawOpen": 0.6},
     {"eyeBlinkLeft": 1, "eyeBlinkRight": 1, "eyeSquintLeft": 1, "eyeSquintRight": 1},
@@ -86,6 +88,8 @@ def crossings(quads, groups, vertices):
     corners = quads[pairs]
     shared = (corners[:, 0, :, None] == corners[:, 1, None, :]).any((1, 2))
     contact = touching[corners].all(2).all(1)
+    upper, lower = (np.isin(corners, [*groups[name], *groups["mouth_bag"]]).all(2) for name in OPPOSED)
+    contact |= (upper[:, 0] & lower[:, 1]) | (lower[:, 0] & upper[:, 1])
     return rows[pairs[~shared & ~contact]]
 
 
@@ -156,6 +160,40 @@ def motion_inside(model, k):
     return energy[in_region(model.expression_names[k], model.mean)].sum() / energy.sum()
 
 
+def loops_around(model, inner):
+    """How many closed loops without a pole lie around the vertices `inner`, each directly outside the last."""
+    edges, _ = edges_of(model.quads)
+    valence = np.bincount(edges.ravel(), minlength=len(model.mean))
+    seen, count = np.asarray(inner), 0
+    while True:
+        loop = np.setdiff1d(np.unique(model.quads[np.isin(model.quads, seen).any(1)]), seen)
+        within = edges[np.isin(edges, loop).all(1)]
+        neighbours = np.bincount(within.ravel(), minlength=len(model.mean))[loop]
+        if not len(loop) or (neighbours != 2).any() or (valence[loop] != 4).any():
+            return count
+        seen, count = np.concatenate([seen, loop]), count + 1
+
+
+def sidedness(model, partner):
+    """How far, in metres, the left expressions are from the mirror images of the right ones."""
+    names = list(model.expression_names)
+    other = [names.index(n.replace("Left", "#").replace("Right", "Left").replace("#", "Right")) for n in names]
+    return np.abs(model.expression - model.expression[other][:, partner] * [-1, 1, 1]).max()
+
+
+def through_teeth(model, vertices):
+    """Whether the teeth come through the skin outside of the mouth."""
+    teeth = np.concatenate([model.groups["teeth_upper"], model.groups["teeth_lower"]])
+    outer = np.setdiff1d(model.groups["skin"], model.groups["mouth_bag"])
+
+    def tree(rows):
+        quads = model.quads[np.isin(model.quads, rows).all(1)]
+        triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+        return BVHTree.FromPolygons(vertices.tolist(), triangles.tolist(), all_triangles=True, epsilon=0.0)
+
+    return len(tree(teeth).overlap(tree(outer)))
+
+
 def measure(model):
     """Every figure by name: (value, bar, whether it is met)."""
     figures = {}
@@ -179,16 +217,25 @@ def measure(model):
     partner = mirror_of(model)[0]
     asymmetry = np.abs(model.mean - model.mean[partner] * flip).max()
     figure("asymmetry of the mean", f"{asymmetry:.1e} m", "<= 1e-6 m", asymmetry <= SYMMETRY)
-    cut, deep = {}, {}
+    apart = sidedness(model, partner)
+    figure("left expressions from mirrored right ones", f"{apart:.1e} m", "<= 1e-6 m", apart <= SYMMETRY)
+    for name, inner, least in (("eye", "socket_left", 5 + INSIDE_LIDS), ("mouth", "mouth_bag", 5)):
+        count = loops_around(model, model.groups[inner])
+        figure(f"loops without a pole about the {name}", count, f">= {least}", count >= least)
+    cut, deep, bitten = {}, {}, []
     for name, vertices in shapes(model):
         pairs = crossings(model.quads, model.groups, vertices)
         if len(pairs):
             cut[name] = len(pairs)
         deep[name] = penetration(model, vertices)
+        if through_teeth(model, vertices):
+            bitten.append(name)
     total = 1 + 2 * head_model.IDENTITY + head_model.EXPRESSION + len(COMBINATIONS)
     worst = sorted(cut, key=cut.get, reverse=True)[:4]
     text = f"{len(cut)} of {total}" + "".join(f", {name} {cut[name]}" for name in worst)
     figure("shapes whose skin cuts into itself", text, "0", not cut)
+    text = f"{len(bitten)}" + "".join(f", {name}" for name in bitten[:4])
+    figure("shapes whose teeth come through the skin", text, "0", not bitten)
     name = max(deep, key=deep.get)
     figure("eyelid inside eyeball", f"{1000 * deep[name]:.2f} mm ({name})", "<= 0.5 mm", deep[name] <= PENETRATION)
     overlap = uv_overlap(model)
@@ -196,7 +243,8 @@ def measure(model):
     flat, space = areas(model)
     skin = np.zeros(len(model.mean), bool)
     skin[model.groups["skin"]] = True
-    on_skin = skin[model.quads].all(1) & (model.material == model.material_names.index("skin"))
+    outside = [model.material_names.index(name) for name in ("skin", "lips")]
+    on_skin = skin[model.quads].all(1) & np.isin(model.material, outside)
     low, high = np.percentile(np.abs(flat[on_skin]) / space[on_skin], [5, 95])
     figure("UV stretch, 5th to 95th percentile", f"{high / low:.2f}", "<= 4", high / low <= STRETCH)
     middle = model.mean[model.quads].mean(1)

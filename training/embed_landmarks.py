@@ -24,6 +24,8 @@ IBUG_68 = np.array(
     + [61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181]  # outer lips
     + [78, 82, 13, 312, 308, 317, 14, 87]  # inner lips
 )
+LOWER_LIP = np.array([95, 88, 178, 87, 14, 317, 402, 318, 324])  # its inner edge
+FALLS = 0.01  # metres that the lower lip falls at least when the jaw opens
 PICTURE, SCALE = 512, 1900.0  # pixels, pixels per metre
 VIEWS = [(yaw, pitch) for yaw in (-50, -30, -12, 0, 12, 30, 50) for pitch in (-12, 0, 12)]
 CALIBRATION_HEADS = 160
@@ -103,6 +105,20 @@ def closest_on_surface(vertices, triangles, points):
     return index, trimesh.triangles.points_to_barycentric(vertices[triangles[index]], near)
 
 
+def place(surface, points):
+    """Where MediaPipe's points (468, 3) lie on the skin: triangles (468,), weights (468, 3). On a closed mouth the
+    inner edges of the lips coincide; the lower one's points go to triangles that the jaw takes along."""
+    mean, triangles = surface["mean"].astype(float), surface["triangles"]
+    skin = np.flatnonzero((surface["part"] == "skin")[triangles].all(1))
+    index, weights = closest_on_surface(mean, triangles[skin], points)
+    triangle = skin[index]
+    opened = surface["expression"][surface["expression_names"].tolist().index("jawOpen")]
+    lower = skin[(opened[triangles[skin], 1] < -FALLS).all(1)]
+    index, weights[LOWER_LIP] = closest_on_surface(mean, triangles[lower], points[LOWER_LIP])
+    triangle[LOWER_LIP] = lower[index]
+    return triangle, weights
+
+
 def cast(painted, vertices, face_mesh):
     """Model-frame positions (468, 3) seen for each landmark on `vertices`, and how many views each was seen in."""
     total, count = np.zeros((468, 3)), np.zeros(468)
@@ -154,7 +170,6 @@ def main():
     painted = PaintedHead(surface, head)
     mean = surface["mean"].astype(float)
     triangles = surface["triangles"]
-    skin_triangles = np.flatnonzero((surface["part"] == "skin")[triangles].all(1))
     face_mesh = mediapipe.solutions.face_mesh.FaceMesh(
         static_image_mode=True, refine_landmarks=True, min_detection_confidence=0.3
     )
@@ -176,14 +191,10 @@ def main():
     known &= known[mirror]
     positions = np.where(known[:, None], (positions + positions[mirror] * flip) / 2, positions)
 
-    def embed(points):
-        index, weights = closest_on_surface(mean, triangles[skin_triangles], points)
-        return skin_triangles[index], weights
-
     def on(vertices, embedding):
         return np.einsum("kc,kcd->kd", embedding[1], vertices[triangles[embedding[0]]])
 
-    embedding = embed(positions)
+    embedding = place(surface, positions)
 
     # 2. calibration: the mean offset of MediaPipe from the embedding on heads of known shape
     rng = np.random.default_rng(2)
@@ -211,7 +222,7 @@ def main():
             f"calibration {turn}: {1000 * np.mean(errors):.2f} mm from pose alone, on {int(used[0])} heads", flush=True
         )
         positions = on(mean, embedding) + 0.9 * offsets
-        embedding = embed(positions)
+        embedding = place(surface, positions)
 
     eyes = [surface["part"] == eye for eye in ("eye_right", "eye_left")]
     ahead = np.array([mean[ball].mean(0) + [0, 0, np.ptp(mean[ball][:, 1]) / 2] for ball in eyes])

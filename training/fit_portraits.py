@@ -10,7 +10,7 @@ components), `work/head_landmarks.npz` (the embedding, moved by what bias remain
 import numpy as np
 
 from training import sources
-from training.embed_landmarks import IBUG_68, closest_on_surface
+from training.embed_landmarks import IBUG_68, place
 from training.fit_landmarks import Fit, LandmarkModel, fit, mediapipe_points, nme
 
 ROUNDS = 5
@@ -79,9 +79,7 @@ def move_embedding(surface, gap):
     mean, triangles = surface["mean"].astype(float), surface["triangles"]
     points = np.einsum("kc,kcd->kd", embedding["weights"], mean[triangles[embedding["triangle"]]])[:468]
     left = gap[:468] - spread(surface, points, gap[:468])[triangles[embedding["triangle"][:468]]].mean(1)
-    skin = np.flatnonzero((surface["part"] == "skin")[triangles].all(1))
-    index, weights = closest_on_surface(mean, triangles[skin], points + left)
-    embedding["triangle"][:468], embedding["weights"][:468] = skin[index], weights
+    embedding["triangle"][:468], embedding["weights"][:468] = place(surface, points + left)
     np.savez(path, **embedding)
 
 

@@ -12,6 +12,7 @@ PART_BOXES = {
     "eye_left": (0.6, 0.08, 0.13, 0.065), "eye_right": (0.27, 0.08, 0.13, 0.065), "tongue": (0.29, 0.01, 0.1, 0.05),
     "teeth_upper": (0.6, 0.045, 0.14, 0.025), "teeth_lower": (0.6, 0.01, 0.14, 0.025),
 }  # fmt: skip
+TONGUE_UP = 0.003  # metres above the source's, which is thicker
 CORNEA = 0.0007  # metres the cornea stands off the ball
 
 
@@ -55,30 +56,78 @@ def ball(rings, n=6):
     return points, np.concatenate(quads), polar
 
 
-def band(upper, points):
-    """A row of teeth: a curved bar of quads that fits the box of source `points`; `upper` teeth taper downwards."""
+# Widths of the teeth from the front to the back, mm (Wheeler), and quads across each
+TEETH = {True: (8.5, 6.5, 7.5, 7.0, 7.0, 10.0, 10.0), False: (5.3, 5.9, 6.8, 7.0, 7.0, 11.0, 10.5)}
+ACROSS = 4
+CROWN, GAP, PAPILLA, NOTCH = 0.52, 0.0009, 0.0016, 0.0006  # share of the height; metres: between teeth, of gum, of edge
+# Around a row from the gum's outer root over the edge to its inner root: height (0 root, 1 edge), metres outwards
+PROFILE = (
+    ("gums", 0.0, -0.0015), ("gums", 0.3, 0.0), ("gums", 1 - CROWN - 0.04, -0.0002), ("teeth", 1 - CROWN, -0.0009),
+    ("teeth", 0.72, -0.0004), ("teeth", 0.95, -0.0012), ("teeth", 1.0, -0.0018), ("teeth", 0.98, -0.0034),
+    ("teeth", 0.7, -0.0055), ("gums", 1 - CROWN, -0.0075), ("gums", 0.25, -0.0085), ("gums", 0.0, -0.0085),
+)  # fmt: skip
+UPPER_DOWN, LOWER_DOWN = 0.003, 0.003  # metres below the source's: smiles show the upper teeth
+FULL_ARCH = 1.35  # radians from the middle to the last tooth, of the ellipse they stand on
+
+
+def teeth(upper, points):
+    """A row of teeth in its gum that fits the box of `points`: vertices, quads, materials, flat map (F, 4, 2)."""
     low, high = points.min(0), points.max(0)
-    segments = 24
-    theta = np.linspace(-1.35, 1.35, segments + 1)
     width, depth = (high[0] - low[0]) / 2 * 0.86, (high[2] - low[2]) * TEETH_BACK
-    out = np.column_stack([np.sin(theta), np.cos(theta)])
-    thickness = 0.005
-    outer = np.column_stack([width * out[:, 0], low[2] + depth * out[:, 1]])
-    inner = np.column_stack([(width - thickness) * out[:, 0], low[2] + (depth - thickness) * out[:, 1]])
-    edge, root = (low[1], high[1]) if upper else (high[1], low[1])
-    profile = [(outer, edge), (outer, root), (inner, root), (inner, edge)]
-    vertices = np.stack([np.column_stack([p[:, 0], np.full(len(p), y), p[:, 1]]) for p, y in profile], 1)
-    number = np.arange(4 * (segments + 1)).reshape(-1, 4)
-    quads = [number[0], number[-1][::-1]]
+    # places along the arch by arc length: every tooth takes its share, and starts and ends with a gap
+    fine = np.linspace(0, FULL_ARCH, 400)
+    arc = np.concatenate([[0], np.cumsum(np.hypot(np.diff(width * np.sin(fine)), np.diff(depth * np.cos(fine))))])
+    ends = np.concatenate([[0], np.cumsum(TEETH[upper])]) / sum(TEETH[upper]) * arc[-1]
+    across = (1 - np.cos(np.pi * np.linspace(0, 1, ACROSS + 1))) / 2  # closer together towards the gaps
+    half = np.unique(np.concatenate([a + (b - a) * across for a, b in zip(ends, ends[1:], strict=False)]).round(9))
+    between = np.isclose(half[:, None], ends).any(1)
+    half, between = np.concatenate([-half[:0:-1], half]), np.concatenate([between[:0:-1], between])
+    theta = np.sign(half) * np.interp(np.abs(half), arc, fine)
+    out = np.column_stack([np.sin(theta) / width, np.cos(theta) / depth])
+    out /= np.linalg.norm(out, axis=1, keepdims=True)
+    line = np.column_stack([width * np.sin(theta), low[2] + depth * np.cos(theta)])
+    root, edge = (high[1], low[1] - UPPER_DOWN) if upper else (low[1], high[1] - LOWER_DOWN)
+    down = np.sign(edge - root)
+    vertices = []
+    for k, (material, height, outwards) in enumerate(PROFILE):
+        crown = material == "teeth"
+        outer = k < len(PROFILE) / 2 + 1
+        gap = np.where(between, GAP if crown else GAP / 3, 0) * (1 if outer else -1)
+        y = root + (edge - root) * height
+        y = y + down * np.where(between, (-NOTCH if height > 0.9 else PAPILLA * (0.3 < height < 0.6)), 0)
+        flat = line + out * (outwards - gap)[:, None]
+        vertices.append(np.column_stack([flat[:, 0], y + np.zeros(len(flat)), flat[:, 1]]))
+    count, rings = len(theta), len(PROFILE)
+    number = np.arange(count * rings).reshape(count, rings)
+    quads, materials, uv = [], [], []
     square = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], float)
-    uv = [square + [-1.5, 1.5], square + [segments + 0.5, 1.5]]
-    for s in range(segments):
-        for k in range(4):
-            n = (k + 1) % 4
+    for s in range(count - 1):
+        for k in range(rings):
+            n = (k + 1) % rings
             quads.append([number[s, k], number[s + 1, k], number[s + 1, n], number[s, n]])
-            uv.append(square + [s, k])
-    quads, uv = np.array(quads), np.array(uv)
-    return vertices.reshape(-1, 3), quads if upper else quads[:, ::-1], uv if upper else (uv * [1, -1])[:, ::-1]
+            both = PROFILE[k][0], PROFILE[n][0]
+            materials.append("gums" if "gums" in both else "teeth")
+            uv.append(square * [1, 1] + [s, k])
+    for side, across in ((number[0], 1), (number[-1], -1)):  # the ends: a strip of quads from outside to inside
+        for k in range(rings // 2 - 1):
+            quads.append([side[k], side[k + 1], side[rings - 2 - k], side[rings - 1 - k]][::across])
+            materials.append("gums" if k < 2 else "teeth")
+            uv.append((square * [across, 1] + [-1.5 if across > 0 else count + 1.5, k])[::across])
+    vertices, quads, uv = np.stack(vertices, 1).reshape(-1, 3), np.array(quads), np.array(uv)
+    if upper:  # the lower row's profile runs the other way round
+        quads, uv = quads[:, ::-1], (uv * [1, -1])[:, ::-1]
+    return vertices, quads, np.array(materials, "<U8"), uv
+
+
+def tongue_form(unit):
+    """A sphere's points (N, 3) as a tongue in the box -1..1: flat, broad up to a blunt tip, with a furrow on top."""
+    x, y, z = unit.T
+    blunt = (np.abs(x) ** 2.6 + np.abs(z) ** 2.6) / np.maximum(x**2 + z**2, 1e-9)  # a superellipse from above
+    grow = np.where(x**2 + z**2 > 0, np.maximum(blunt, 1e-9) ** (-1 / 2.6) * (x**2 + z**2) ** (1 / 2.6 - 0.5), 1)
+    round_ = np.hypot(x, z)[:, None]
+    flat = np.column_stack([x, z]) * np.clip(grow, 0.8, 1.25)[:, None] * np.where(round_ > 0, 1, 0)
+    furrow = 0.16 * np.exp(-((x / 0.16) ** 2)) * smooth_step(y, 0.0, 0.6) * smooth_step(z, -0.5, 0.4)
+    return np.column_stack([0.9 * flat[:, 0], 0.5 * y * (1 - 0.25 * smooth_step(z, 0.2, 1)) - furrow, flat[:, 1]])
 
 
 def rigid_parts(surface, centre, radius):
@@ -96,12 +145,12 @@ def rigid_parts(surface, centre, radius):
         "eye_right": (left * [-1, 1, 1], quads[:, ::-1], materials, _boxed(mirrored, PART_BOXES["eye_right"])),
     }
     for name, upper in (("teeth_upper", True), ("teeth_lower", False)):
-        points, bar, flat = band(upper, mean[surface["part"] == name])
-        parts[name] = (points, bar, np.full(len(bar), "teeth", "<U8"), _boxed(flat, PART_BOXES[name]))
+        points, row, names, flat = teeth(upper, mean[surface["part"] == name])
+        parts[name] = (points, row, names, _boxed(flat, PART_BOXES[name]))
     tongue = mean[surface["part"] == "tongue"]
     low, high = tongue.min(0), tongue.max(0)
     unit, quads, polar = ball((0.3, 0.6, 0.9, 1.25, 1.6, 1.95, 2.3, 2.7), 4)
-    points = (low + high) / 2 + unit * (high - low) / 2 * [1, 0.75, 1]
+    points = (low + high) / 2 + tongue_form(unit) * (high - low) / 2 + [0, TONGUE_UP, 0]
     flat = _boxed(_two_disks(unit, quads, polar), PART_BOXES["tongue"])
     parts["tongue"] = (points, quads, np.full(len(quads), "tongue", "<U8"), flat)
     return parts

@@ -22,8 +22,10 @@ from training.template_uv import skin_uv
 
 # Depth behind the lips, opening and narrowing of the rings of the mouth's bag (metres, metres, share of the width)
 BAG = [(0.002, 0.0004, 1.0), (0.006, 0.004, 0.98), (0.014, 0.010, 0.92), (0.027, 0.013, 0.8), (0.040, 0.010, 0.55)]
+LOOPED = ("eye", "mouth")  # blocks whose rings the sculpted expressions follow
 LID_GAP = 0.0004  # metres between the eyeball and the nearest point of the eyelid's edge
-LID_RINGS, LIP_RINGS = 4, 4  # rings from the edge outwards that are named eyelid and lip
+LID_RINGS, LIP_RINGS = 6, 5  # rings from the edge outwards that are eyelid and lip
+RED_UPPER, RED_LOWER = 5, 4  # rings of lip that are red
 LID_FULL_OPENING = 0.006  # metres between the lids from which they have their full thickness
 LID_DEPTHS = (0.0022, 0.006)  # how far the rings inside the eyelids' edge lie behind it
 # Rings of the eye socket: polar angle from the front, and how evenly their vertices are spread
@@ -37,7 +39,7 @@ class Template:
     `corners` (V, 3) source vertices, `weights` (V, 3), `offset` (V, 3) metres from there on the mean head,
     `follow` (V,) share of the expressions' displacement taken, `part` (V,) names ("skin", or a rigid source part, whose
     displacement is extrapolated as an affine field), `quads` (F, 4), `group` name -> vertices, `material` (F,) name,
-    `uv` (F, 4, 2).
+    `uv` (F, 4, 2), `loop` name -> (rings, n) vertices of the left half from the outermost ring inwards.
     """
 
     corners: np.ndarray
@@ -49,6 +51,7 @@ class Template:
     material: np.ndarray
     group: dict
     uv: np.ndarray
+    loop: dict
 
 
 class _Half:
@@ -66,7 +69,17 @@ class _Half:
         self.corners, self.weights = list(corners), list(weights)
         self.follow = [1.0] * len(places)
         self.quads = [list(q) for q in quads]
-        self.groups = {"eyelids": [], "sockets": [], "lips": [], "mouth_bag": [], "neck": []}
+        self.groups = {
+            "eyelids": [],
+            "sockets": [],
+            "lips": [],
+            "upper_lip": [],
+            "lower_lip": [],
+            "vermilion": [],
+            "mouth_bag": [],
+            "neck": [],
+        }
+        self.loops = {block: [[self.number[n] for n in ring] for ring in self.cage.blocks[block]] for block in LOOPED}
 
     def hang(self, name, base, position, share):
         """A vertex at `position` that moves with the surface under `base`, `share` of it for expressions."""
@@ -115,6 +128,7 @@ class _Half:
                 ring.append(self.hang(("lid", depth, k), b, centre + deeper, share))
             self.strip(previous, ring, True)
             self.groups["eyelids"] += ring
+            self.loops["eye"].append(ring)
             previous = ring
         around = np.array([self.position[i] for i in previous]) - centre
         azimuth = np.unwrap(np.arctan2(around[:, 1], around[:, 0]))
@@ -144,6 +158,14 @@ class _Half:
     def grow_mouth(self):
         lips = [self.number[name] for name in self.cage.blocks["mouth"][-1]]
         self.groups["lips"] += [self.number[name] for ring in self.cage.blocks["mouth"][-LIP_RINGS:] for name in ring]
+        for ring in self.cage.blocks["mouth"][1:]:  # the lips with their skin, from the nose to the fold above the chin
+            numbers = [self.number[name] for name in ring]
+            self.groups["lower_lip"] += numbers[: len(ring) // 2 + 1]
+            self.groups["upper_lip"] += numbers[len(ring) // 2 :]
+        for ring in self.cage.blocks["mouth"][-RED_UPPER:]:
+            self.groups["vermilion"] += [self.number[name] for name in ring[len(ring) // 2 :]]
+        for ring in self.cage.blocks["mouth"][-RED_LOWER:]:
+            self.groups["vermilion"] += [self.number[name] for name in ring[: len(ring) // 2 + 1]]
         for lower, upper in zip(lips[: len(lips) // 2], lips[: len(lips) // 2 : -1], strict=True):
             meeting = (self.position[lower] + self.position[upper]) / 2  # the source's lips stand a little apart
             for lip in (lower, upper):
@@ -159,6 +181,9 @@ class _Half:
                 ring.append(self.hang(("bag", r, k), b, inner, 1 - 0.1 * r))
             self.strip(previous, ring, False)
             self.groups["mouth_bag"] += ring
+            if r == 0:
+                self.groups["vermilion"] += ring
+            self.loops["mouth"].append(ring)
             previous = ring
         _, _, columns, rows, _ = MOUTH
         wall = {b: previous[k] for k, b in enumerate(block_border(0, 0, columns, rows)[: len(previous)])}
@@ -238,6 +263,9 @@ def build(surface):
     bag = np.zeros(skin_count, bool)
     bag[groups["mouth_bag"]] = True
     material = np.where(bag[quads].all(1), "mouth", "skin").astype("<U8")
+    red = np.zeros(skin_count, bool)
+    red[groups["vermilion"]] = True
+    material[red[quads].all(1) & (material == "skin")] = "lips"
     uv = skin_uv(half, left_quads, position)
 
     template = [corners, weights, offset, follow, np.full(skin_count, "skin", "<U12"), quads, material, uv]
@@ -257,14 +285,16 @@ def build(surface):
         template = [np.concatenate([a, b]) for a, b in zip(template, places, strict=True)]
         groups[part] = first + np.arange(len(points))
     corners, weights, offset, follow, part, quads, material, uv = template
-    return Template(corners, weights, offset, follow, part, quads, material, groups, uv)
+    loops = {name: np.array(rings) for name, rings in half.loops.items()}
+    return Template(corners, weights, offset, follow, part, quads, material, groups, uv, loops)
 
 
 def main():
     surface = dict(np.load(sources.WORK / "head_surface.npz"))
     template = build(surface)
-    data = {name: getattr(template, name) for name in template.__dataclass_fields__ if name != "group"}
+    data = {name: getattr(template, name) for name in template.__dataclass_fields__ if name not in ("group", "loop")}
     data |= {f"group_{name}": members for name, members in template.group.items()}
+    data |= {f"loop_{name}": rings for name, rings in template.loop.items()}
     np.savez(sources.WORK / "template.npz", **data)
     valence = np.bincount(
         np.unique(

@@ -8,7 +8,7 @@ from training.parts import fit_into
 from training.unwrap import ARAP_ROUNDS, as_rigid_as_possible, signed_area, tutte, untangled
 
 # UV: how much larger the face is than the back of the head; where it ends (depth) and below the chin (height), metres
-FACE_SCALE, FACE_DEPTHS, FACE_HEIGHTS = 1.94, (-0.085, -0.05), (-0.15, -0.11)
+FACE_SCALE, FACE_DEPTHS, FACE_HEIGHTS = 1.98, (-0.085, -0.05), (-0.15, -0.11)
 MOUTH_OPEN, EYE_OPEN = 0.008, 0.006  # metres that lips and lids are further apart in UV
 # boxes (left, low, width, height) of the islands; ears and sockets are mirrored to the other side
 MAIN_BOX, EAR_BOX, SOCKET_BOX, BAG_BOX = (

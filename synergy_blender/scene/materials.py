@@ -1,19 +1,23 @@
 """Simple materials for the head's parts."""
 
 import bpy
+import numpy as np
 
 from . import frames
 
-# sRGB colour and roughness; the skin's colour comes from the photo
+# sRGB colour and roughness; the skin's colour comes from the photo, and the lips' from it
 PARTS = {
     "skin": (None, 0.5),
+    "lips": (None, 0.4),
     "mouth": ((0.45, 0.18, 0.17), 0.4),
     "sclera": ((0.90, 0.87, 0.84), 0.15),
     "iris": ((0.36, 0.25, 0.16), 0.1),
     "pupil": ((0.02, 0.02, 0.02), 0.05),
     "teeth": ((0.90, 0.86, 0.78), 0.25),
+    "gums": ((0.62, 0.28, 0.28), 0.3),
     "tongue": ((0.66, 0.33, 0.32), 0.35),
 }
+LIP_TINT = np.array([0.92, 0.68, 0.68])
 
 
 def part(name, skin_colour):
@@ -23,7 +27,8 @@ def part(name, skin_colour):
     if material.node_tree is None:
         material.use_nodes = True
     shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
-    rgb = frames.linear(skin_colour if colour is None else colour)
+    tint = LIP_TINT if name == "lips" else np.ones(3)
+    rgb = frames.linear(skin_colour * tint if colour is None else colour)
     shader.inputs["Base Color"].default_value = (*rgb, 1.0)
     shader.inputs["Roughness"].default_value = roughness
     if colour is None:
