@@ -10,17 +10,16 @@ from scipy.spatial import cKDTree
 from training.expressions import smooth_step
 from training.template import BAG, LID_DEPTHS
 
-SCULPTED = ("eyeBlink", "eyeLookDown", "mouthClose")
+SCULPTED = ("eyeBlink", "eyeLookDown")
 SHUT = ("mouthRoll", "mouthPress", "mouthDimple", "mouthFrown", "mouthStretch", "mouthShrug", "mouthLeft", "mouthRight")
 SHUT_RINGS = 5
+UPPER_TRAVEL = 0.12  # of the gap of an open jaw that the upper lip closes
 OUT, LIFT, DROP = 0.042, 0.005, 0.020  # metres that the tip of the tongue moves: out, over the lip, and hanging down
 LOWER_SHARE = 0.22  # of the way between the lids that the lower one travels in a blink
 LID_GAP, UPPER_OVER = 0.00035, 0.00025  # metres that closed lids stand off the eyeball; the upper one further
 DEEP_SHARES = (0.9, 0.5)  # of the edge's turn that the rings inside the lids take
 STIFF = 0.35  # share of the upper lid, from its edge, that turns with it without stretching
 LOOK_DOWN, LOOKED_DOWN = 0.5, 0.38  # of a blink: how far the lids follow the eye, here and in the source
-UPPER_TRAVEL = 0.45  # of the gap of an open jaw that the upper lip closes
-SEALED_RINGS, LOOSE_RINGS = 2, 9  # rings about the lips that seal with them; where nothing moves any more
 
 
 def _across(edge):
@@ -93,23 +92,6 @@ def close_lids(loops, edge, mean, centre, radius, field):
     field[loops] = fade * sculpted + (1 - fade) * field[loops]
 
 
-def seal_lips(loops, edge, mean, opened, field):
-    """`mouthClose`: with the jaw open the lips meet between where upper and lower lip are, the lower going further.
-
-    `loops` (R, n) rings about the left half of the mouth, of which `edge` are the lips; from lower to upper midline.
-    """
-    count = loops.shape[1]
-    lower = np.minimum(np.arange(count), count - 1 - np.arange(count))
-    gap = opened[loops[edge, lower]] - opened[loops[edge, count - 1 - lower]]  # (n, 3) of an open jaw
-    rings = np.abs(np.arange(len(loops)) - edge)
-    outside = 1 - smooth_step(rings, SEALED_RINGS, LOOSE_RINGS)
-    inside = 1 - smooth_step(rings, 1, len(loops) - edge)
-    share = np.where(np.arange(len(loops)) <= edge, outside, inside)[:, None, None]
-    target = opened[loops[edge, count - 1 - lower]] + UPPER_TRAVEL * gap
-    field[:] = 0
-    field[loops] = share * (target[None] - opened[loops])
-
-
 def stick_out(tongue):
     """`tongueOut` (N, 3) of the tongue's points (N, 3): its front slides out over the lower lip and hangs down."""
     front = (tongue[:, 2] - tongue[:, 2].min()) / np.ptp(tongue[:, 2])
@@ -118,20 +100,33 @@ def stick_out(tongue):
     return np.column_stack([0.1 * slide * tongue[:, 0], over, OUT * slide])
 
 
-def keep_shut(loops, edge, field):
-    """Takes out of an expression what would part the lips, half from each lip, fading over the rings about them."""
-    count = loops.shape[1]
-    number = np.arange(count)
-    lower = number < count / 2
-    apart = field[loops[edge], 1] - field[loops[edge][::-1], 1]
-    parted = np.where(lower, np.minimum(apart, 0), np.maximum(apart, 0))
+def keep_shut(loops, edge, field, beside=0.0, only_parted=True):
+    """Takes out of an expression what parts the lips, half from each lip, fading over the rings about them.
+
+    `loops` (R, n) rings about one half of the mouth, of which `edge` are the lips, from lower to upper midline.
+    `beside` is an expression that moves with this one; without `only_parted` the lips are to meet exactly.
+    """
+    lower = np.arange(loops.shape[1]) < loops.shape[1] / 2
+    both = field + beside
+    apart = both[loops[edge]] - both[loops[edge][::-1]]
+    if only_parted:
+        apart[:, [0, 2]] = 0
+        apart[:, 1] = np.where(lower, np.minimum(apart[:, 1], 0), np.maximum(apart[:, 1], 0))
     rings = np.abs(np.arange(len(loops)) - edge)
-    share = (1 - smooth_step(rings, 1, SHUT_RINGS))[:, None]
-    field[loops, 1] -= share * parted / 2
+    share = (1 - smooth_step(rings, 1, SHUT_RINGS))[:, None, None]
+    field[loops] -= share * apart / 2
+
+
+def lower_seal(loops, edge, opened, field):
+    """Lets `mouthClose` seal the lips a little below where the upper one was: `opened` is the open jaw's expression."""
+    gap = opened[loops[edge]] - opened[loops[edge][::-1]]
+    gap = np.where((np.arange(len(gap)) < len(gap) / 2)[:, None], gap, -gap)
+    rings = np.abs(np.arange(len(loops)) - edge)
+    field[loops] += UPPER_TRAVEL * (1 - smooth_step(rings, 1, edge))[:, None, None] * gap
 
 
 def sculpt(template, mean, expression, names, centre, radius):
-    """Replaces blinks, what the lids do when the eyes look down, and `mouthClose` of expressions (P, V, 3).
+    """Blinks, lids that follow the eyes down, a shut mouth and the tongue, in place in expressions (P, V, 3).
 
     `centre` (3,) and `radius` of the left eyeball; mean and template are symmetric.
     """
@@ -144,14 +139,15 @@ def sculpt(template, mean, expression, names, centre, radius):
     expression[left["eyeLookDown"]] += LOOK_DOWN * expression[left["eyeBlink"]] - LOOKED_DOWN * before
     for name, row in left.items():
         expression[names.index(f"{name}Right")] = expression[row][partner] * flip
-    seal, loops = expression[names.index("mouthClose")], template["loop_mouth"]
-    seal_lips(loops, len(loops) - len(BAG) - 1, mean, expression[names.index("jawOpen")], seal)
-    seal[partner[loops]] = seal[loops] * flip
     tongue = template["part"] == "tongue"
     tongue_out = expression[names.index("tongueOut")]
     tongue_out[tongue] = stick_out(mean[tongue])
+    loops = template["loop_mouth"]
     lips = len(loops) - len(BAG) - 1
-    for name in names:
-        if name.startswith(SHUT):
-            keep_shut(loops, lips, expression[names.index(name)])
-            keep_shut(partner[loops], lips, expression[names.index(name)])
+    jaw, seal = (names.index(name) for name in ("jawOpen", "mouthClose"))
+    for half in (loops, partner[loops][:, 1:-1]):  # the midline once
+        for name in names:
+            if name.startswith(SHUT):
+                keep_shut(half, lips, expression[names.index(name)])
+        keep_shut(half, lips, expression[seal], expression[jaw], only_parted=False)
+        lower_seal(half, lips, expression[jaw], expression[seal])

@@ -158,7 +158,7 @@ class _Half:
     def grow_mouth(self):
         lips = [self.number[name] for name in self.cage.blocks["mouth"][-1]]
         self.groups["lips"] += [self.number[name] for ring in self.cage.blocks["mouth"][-LIP_RINGS:] for name in ring]
-        for ring in self.cage.blocks["mouth"][1:]:  # the lips with their skin, from the nose to the fold above the chin
+        for ring in self.cage.blocks["mouth"]:  # the lips with their skin, from the nose to the fold above the chin
             numbers = [self.number[name] for name in ring]
             self.groups["lower_lip"] += numbers[: len(ring) // 2 + 1]
             self.groups["upper_lip"] += numbers[len(ring) // 2 :]
