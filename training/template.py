@@ -21,7 +21,7 @@ from training.source_half import SourceHalf
 from training.template_uv import skin_uv
 
 # Depth behind the lips, opening and narrowing of the rings of the mouth's bag (metres, metres, share of the width)
-BAG = [(0.002, 0.0004, 1.0), (0.006, 0.004, 0.98), (0.014, 0.010, 0.92), (0.027, 0.013, 0.8), (0.040, 0.010, 0.55)]
+BAG = [(0.002, 0.0, 1.0), (0.006, 0.0008, 0.98), (0.014, 0.010, 0.92), (0.027, 0.013, 0.8), (0.040, 0.010, 0.55)]
 LOOPED = ("eye", "mouth")  # blocks whose rings the sculpted expressions follow
 LID_GAP = 0.0004  # metres between the eyeball and the nearest point of the eyelid's edge
 LID_RINGS, LIP_RINGS = 6, 5  # rings from the edge outwards that are eyelid and lip
