@@ -284,6 +284,9 @@ def build(surface):
         ]
         template = [np.concatenate([a, b]) for a, b in zip(template, places, strict=True)]
         groups[part] = first + np.arange(len(points))
+        for name in {"iris", "gums"} & set(names):
+            side = part.split("_")[1]
+            groups[f"{name}_{side}"] = first + np.unique(part_quads[np.isin(names, [name, "pupil"])])
     corners, weights, offset, follow, part, quads, material, uv = template
     loops = {name: np.array(rings) for name, rings in half.loops.items()}
     return Template(corners, weights, offset, follow, part, quads, material, groups, uv, loops)
