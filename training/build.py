@@ -16,6 +16,11 @@ RESULTS = {
     "fit_portraits": "portrait_fits.npz",
     "template": "template.npz",
 }
+# the shipped network was trained in two runs, the second from the weights of the first
+RUNS = (
+    ("--name", "first", "--crops", "400000"),
+    ("--name", "second", "--start-from", "first", "--crops", "430000", "--rate", "2.5e-3"),
+)
 
 
 def step(module, *words):
@@ -34,7 +39,11 @@ def validation_data():
 
 
 def main():
-    for module in (*LABELS, "template", "build_head_model", "make_crops", "train_detector", "train", "export"):
+    for module in (*LABELS, "template", "build_head_model", "make_crops", "train_detector"):
+        step(module)
+    for run in RUNS:
+        step("train", *run)
+    for module in ("export", "calibrate"):
         step(module)
 
 

@@ -11,9 +11,11 @@ import torch
 
 from synergy_blender.face import assets, network
 from training import sources
-from training.fold import folded, plain
-from training.network import CROP, InvertedResidual
-from training.train import Crops, build_network
+from training.fold import folded, folded_dense, plain
+from training.network import CROP, POSE, InvertedResidual
+from training.train import Crops, Mirror, build_network, parameters_of
+
+ERRORS_OF, RIDGE = 3000, 1e-3  # crops; share of each variance added to the covariance of the errors
 
 
 def weights_of(model):
@@ -36,13 +38,60 @@ def weights_of(model):
     add("sight_deep", folded(body.sight.deep))
     add("sight_around", folded(body.sight.around[1]))
     add("sight_heat", plain(body.sight.heat))
-    arrays["from_sight_weight"] = body.from_sight.weight.T.detach().contiguous().numpy()
-    arrays["from_sight_bias"] = body.from_sight.bias.detach().numpy()
+    add("sight_near", folded(body.sight.near))
+    for name in ("from_sight", "from_look"):
+        arrays[f"{name}_weight"] = getattr(body, name).weight.T.detach().contiguous().numpy()
+        arrays[f"{name}_bias"] = getattr(body, name).bias.detach().numpy()
+    arrays["closer_weight"] = body.closer.weight.detach().contiguous().numpy()
+    arrays["closer_bias"] = body.closer.bias.detach().numpy()
+    arrays["points_mean"] = model.mean.view(-1, 3).numpy()
+    arrays["points_basis"] = model.basis.view(len(model.basis), -1, 3).numpy()
+    arrays["mirror"] = mirror_of_shape()
     std, mean = model.whitening_std.double(), model.whitening_mean.double()
+    back = model.landmarks_to_parameters
+    dense = [*back.encoder.point, *back.encoder.whole]
+    for k in range(len(dense) // 3):
+        arrays[f"reverse{k}_weight"], arrays[f"reverse{k}_bias"] = folded_dense(*dense[3 * k : 3 * k + 2])
+    arrays["reverse_heads_weight"] = (back.heads.weight.double().T * std).float().contiguous().detach().numpy()
+    arrays["reverse_heads_bias"] = (back.heads.bias.double() * std + mean).float().detach().numpy()
     arrays["heads_weight"] = (body.heads.weight.double().T * std).float().contiguous().detach().numpy()
     arrays["whitening_std"] = std.float().numpy()
     arrays["heads_bias"] = (body.heads.bias.double() * std + mean).float().detach().numpy()
     return arrays
+
+
+def mirror_of_shape():
+    """The matrix (92, 92) that gives a mirrored head's identity and expression."""
+    mirror, matrix = Mirror(), np.zeros((network.SHAPE, network.SHAPE), np.float32)
+    split = len(mirror.identity)
+    matrix[:split, :split] = mirror.identity
+    matrix[split + np.arange(len(mirror.expression)), split + mirror.expression] = 1
+    return matrix
+
+
+@torch.no_grad()
+def precisions_of(model):
+    """The inverse covariances (92, 92) of the errors of the shape regressed from crops it was trained with, seen both
+    ways, and from their true landmarks."""
+    mirror = torch.as_tensor(mirror_of_shape())
+    data = Crops("train")
+    rows = np.sort(np.random.default_rng(0).choice(len(data), ERRORS_OF, replace=False))
+    forward, back = [], []
+    for some in np.array_split(rows, ERRORS_OF // 100):
+        pictures, labels = data.batch(some)
+        crops = torch.as_tensor(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+        truth = torch.as_tensor(parameters_of(labels))
+        landmarks = model.points(truth)[:, :, : network.LANDMARKS]
+        here, there = (model.unwhiten(model.image_to_parameters(x)[0])[:, POSE:] for x in (crops, crops.flip(3)))
+        forward.append(((here + there @ mirror.T) / 2 - truth[:, POSE:]).double().numpy())
+        back.append((model.unwhiten(model.landmarks_to_parameters(landmarks)) - truth)[:, POSE:].double().numpy())
+    precisions = []
+    for errors in (forward, back):
+        errors = np.concatenate(errors)
+        covariance = errors.T @ errors / len(errors)
+        covariance += RIDGE * np.diag(np.diag(covariance))
+        precisions.append(np.linalg.inv(covariance).astype(np.float32))
+    return dict(zip(("precision", "reverse_precision"), precisions, strict=True))
 
 
 def load_run(name):
@@ -56,16 +105,16 @@ def load_run(name):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--name", default="first")
+    options.add_argument("--name", default="second")
     options = options.parse_args()
     model, step = load_run(options.name)
-    arrays = weights_of(model)
+    arrays = weights_of(model) | precisions_of(model) | {"confidence": np.zeros(4, np.float32)}  # see calibrate
     assets.save(sources.ASSETS / "synergynet.npz", "SynergyNet", arrays)
     pictures, _ = Crops("validation").batch(np.arange(16))
     with torch.no_grad():
         crops = torch.as_tensor(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
         expected = model.image_to_parameters(crops)[0].numpy()
-    ours = np.array([network.load()(picture) for picture in pictures])
+    ours = np.array([network.load()(picture)[0] for picture in pictures])
     std, mean = model.whitening_std.numpy(), model.whitening_mean.numpy()
     gap = np.abs((ours - mean) / std - expected).max()
     size = (sources.ASSETS / "synergynet.npz").stat().st_size

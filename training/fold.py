@@ -1,4 +1,4 @@
-"""Batch-norm folded into the convolution before it, in the layouts of `synergy_blender.face.layers`."""
+"""Batch-norm folded into the layer before it, in the layouts of `synergy_blender.face.layers`."""
 
 import torch
 
@@ -29,3 +29,11 @@ def _laid_out(weight, convolution):
     else:
         laid = weight.permute(2, 3, 1, 0).reshape(9 * inputs, outputs)
     return laid.detach().float().contiguous().numpy()
+
+
+def folded_dense(linear, norm):
+    """(weight (A, B), bias (B,)) float32 arrays of a Linear without bias followed by a BatchNorm1d."""
+    scale = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
+    weight = (linear.weight.double() * scale[:, None]).T
+    bias = norm.bias.double() - norm.running_mean.double() * scale
+    return weight.detach().float().contiguous().numpy(), bias.detach().float().numpy()

@@ -15,7 +15,7 @@ import os
 import cv2
 import numpy as np
 
-from training import sources
+from training import sources, wear
 from training.embed_landmarks import rotation_matrix
 from training.expressions import NAMES
 from training.fit_landmarks import LandmarkModel
@@ -28,6 +28,9 @@ SHARD = 6000
 CROP_MARGIN = 1.4
 CROPS = sources.WORK / "crops"
 WORST_FIT = 0.02  # NME above which a portrait's fit is not believed
+WORN = {"glasses": 0.14, "hat": 0.08, "hand": 0.06}  # shares of the crops
+CALM = 0.25  # fitted expressions up to which a portrait can be given others: a photographed smile would shine through
+_LOUD = ("jawOpen", "mouthSmile", "eyeBlink", "mouthUpperUp", "mouthLowerDown")
 _MOUTH = [i for i, name in enumerate(NAMES) if name.startswith(("mouth", "jaw", "cheek", "tongue", "nose"))]
 _NAME = {name: i for i, name in enumerate(NAMES)}
 
@@ -78,7 +81,7 @@ def random_expression(rng):
 
 def random_rotation(rng):
     """Head rotation: yaw fills +-90 degrees, pitch and roll as people hold their heads, some extreme."""
-    yaw = rng.normal(0, 28) if rng.random() < 0.5 else rng.uniform(-92, 92)
+    yaw = rng.normal(0, 28) if rng.random() < 0.55 else rng.uniform(-92, 92)
     pitch = rng.normal(0, 12) if rng.random() < 0.8 else rng.uniform(-45, 45)
     roll = rng.normal(0, 10) if rng.random() < 0.75 else rng.uniform(-55, 55)
     return rotation_matrix(pitch, np.clip(yaw, -95, 95), roll)
@@ -86,14 +89,14 @@ def random_rotation(rng):
 
 def random_light(rng):
     """A function from normals (H, W, 3) to a factor (H, W, 3): ambient and one coloured directional light."""
-    strength = rng.choice([0.0, rng.uniform(0.1, 0.9)], p=[0.4, 0.6])
+    strength = rng.choice([0.0, rng.uniform(0.1, 0.65)], p=[0.4, 0.6])
     direction = rng.normal([0, 0.3, 0.5], [1, 0.6, 0.4])
     direction = (direction / np.linalg.norm(direction)).astype(np.float32)
-    tint = rng.normal(1, 0.12, 3).astype(np.float32)
+    tint = rng.normal(1, 0.1, 3).astype(np.float32)
 
     def shade(normals):
         lit = np.clip(normals @ direction, 0, 1)[..., None]
-        return (1 + strength * (1.6 * lit * tint - 0.8)).clip(0.15, 2.2).astype(np.float32)
+        return (1 + strength * (1.6 * lit * tint - 0.8)).clip(0.3, 1.9).astype(np.float32)
 
     return shade
 
@@ -119,7 +122,7 @@ def occlude(rng, picture, photos):
     size = len(picture)
     for _ in range(rng.integers(1, 3)):
         angles = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(4, 9)))
-        radius = size * rng.uniform(0.06, 0.28) * rng.uniform(0.6, 1.3, len(angles))
+        radius = size * rng.uniform(0.06, 0.24) * rng.uniform(0.6, 1.3, len(angles))
         at = rng.uniform(0.05, 0.95, 2) * size
         stretch = rng.uniform(0.5, 1.5)
         blob = at + np.stack([np.cos(angles) * radius * stretch, np.sin(angles) * radius / stretch], 1)
@@ -136,18 +139,18 @@ def occlude(rng, picture, photos):
 
 def degrade(rng, picture):
     """What cameras and files do to a uint8 crop: blur, low resolution, noise, JPEG."""
-    if rng.random() < 0.25:
-        small = int(SIZE * rng.uniform(0.25, 0.8))
+    if rng.random() < 0.2:
+        small = int(SIZE * rng.uniform(0.35, 0.8))
         picture = cv2.resize(cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA), (SIZE, SIZE))
-    elif rng.random() < 0.15:
-        length = rng.integers(3, 8)
+    elif rng.random() < 0.1:
+        length = rng.integers(3, 7)
         kernel = cv2.getRotationMatrix2D((length / 2 - 0.5,) * 2, rng.uniform(0, 180), 1)
         line = np.zeros((length, length), np.float32)
         line[length // 2] = 1 / length
         line = cv2.warpAffine(line, kernel, (length, length))
         picture = cv2.filter2D(picture, -1, line / max(line.sum(), 1e-3))
     if rng.random() < 0.3:
-        noise = rng.normal(0, rng.uniform(2, 14), picture.shape)
+        noise = rng.normal(0, rng.uniform(2, 10), picture.shape)
         picture = np.clip(picture + noise, 0, 255).astype(np.uint8)
     if rng.random() < 0.4:
         _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))])
@@ -171,25 +174,28 @@ class CropMaker:
             photo = cv2.cvtColor(cv2.imread(str(sources.DATA / fits["names"][i])), cv2.COLOR_BGR2RGB)
             self.portraits.append(build(self.head, photo, **{k: v[i] for k, v in data.items()}))
         self.photos = [p.photo for p in self.portraits]
+        loud = [i for i, name in enumerate(NAMES) if name.startswith(_LOUD)]
+        self.calm = np.array([np.abs(p.expression[loud]).max() < CALM for p in self.portraits])
 
     def draw(self, rng, exact=None):
         """One crop (120, 120, 3) uint8 with `pose` (3, 4), `identity`, `expression`.
 
         `exact`: identity drawn from the model, not from the portrait, and a free pose.
         """
-        portrait = self.portraits[rng.integers(len(self.portraits))]
         kind = rng.random() if exact is None else (0.9 if exact else 0.1)
+        chosen = rng.choice(np.flatnonzero(self.calm)) if kind >= 0.4 else rng.integers(len(self.portraits))
+        portrait = self.portraits[chosen]
         identity, expression, rotation = portrait.identity.copy(), portrait.expression.copy(), portrait.rotation
-        if kind < 0.25:  # as photographed, turned a little
+        if kind < 0.15:  # as photographed, turned a little
             turn = rotation_matrix(*rng.normal(0, [5, 8, 8]))
             rotation = turn @ rotation
         else:
             rotation = random_rotation(rng)
-            if kind < 0.6:
+            if kind < 0.4:
                 identity = identity + rng.normal(0, 0.5, len(identity))
             else:
                 identity = rng.normal(0, 1, len(identity))
-            if rng.random() < 0.8:
+            if self.calm[chosen] and rng.random() < 0.9:
                 expression = random_expression(rng)
         points = self.landmarks.points(identity[None], expression[None])[0] @ rotation.T
         low, high = points[:, :2].min(0), points[:, :2].max(0)
@@ -209,7 +215,8 @@ class CropMaker:
             random_light(rng),
             iris=rng.uniform([20, 15, 10], [110, 110, 120]),
         )
-        if rng.random() < 0.3:
+        self.dress(rng, picture, portrait, identity, expression, scale, rotation, centre)
+        if rng.random() < 0.25:
             picture = occlude(rng, picture, self.photos)
         picture = cv2.resize(np.clip(picture, 0, 255).astype(np.uint8), (SIZE, SIZE), interpolation=cv2.INTER_AREA)
         ratio = SIZE / RENDER_SIZE
@@ -217,6 +224,18 @@ class CropMaker:
         pose[:, :3] = rotation * scale * ratio
         pose[:, 3] = centre[0] * ratio, SIZE - centre[1] * ratio, 0
         return degrade(rng, picture), pose, identity.astype(np.float32), expression.astype(np.float32)
+
+    def dress(self, rng, picture, portrait, identity, expression, scale, rotation, centre):
+        """Sometimes put glasses, a hat or a hand on a rendered picture, in place."""
+        worn = rng.random(3)
+        if worn[0] < WORN["glasses"]:
+            shape = self.head.shape(identity, expression)
+            eyes = np.array([shape[self.head.part == eye].mean(0) for eye in ("eye_left", "eye_right")])
+            wear.glasses(rng, picture, eyes, scale, rotation, centre)
+        if worn[1] < WORN["hat"]:
+            wear.hat(rng, picture, scale, rotation, centre)
+        if worn[2] < WORN["hand"]:
+            wear.hand(rng, picture, portrait.skin, scale, rotation, centre)
 
     def shard(self, path, count, seed, exact=None):
         """Write one shard, unless it is there."""
@@ -252,7 +271,7 @@ def _one(job):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--count", type=int, default=150_000)
+    arguments.add_argument("--count", type=int, default=132_000)
     arguments.add_argument("--workers", type=int, default=2)
     options = arguments.parse_args()
     CROPS.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,20 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from synergy_blender.face.network import BLOCKS, DEEP, FEATURES, FINE, LANDMARKS, SEEN, SIGHT, STEM
+from synergy_blender.face.network import (
+    BLOCKS,
+    DEEP,
+    DETAIL,
+    FEATURES,
+    FINE,
+    LANDMARKS,
+    LOOKED,
+    NEAR,
+    POINTS,
+    SEEN,
+    SIGHT,
+    STEM,
+)
 
 POSE, IDENTITY, EXPRESSION = 12, 40, 52
 PARAMETERS = POSE + IDENTITY + EXPRESSION
@@ -59,9 +72,10 @@ class SpatialPooling(nn.Module):
 
 
 class Sight(nn.Module):
-    """Where a softmax over fine and deep features sees each landmark: (B, 68, 2) in -1..1, x right, y up.
+    """Where a softmax over fine and deep features sees each point of the face: (B, 268, 2) in -1..1, x right, y up.
 
-    `fine` (B, 32, H, W) shows small things, `deep` (B, 96, H/2, W/2) tells which they are.
+    `fine` (B, 32, H, W) shows small things, `deep` (B, 96, H/2, W/2) tells which they are. A map (B, NEAR, H, W) to
+    look at more closely around the points comes with them.
     """
 
     def __init__(self):
@@ -69,20 +83,46 @@ class Sight(nn.Module):
         self.fine = nn.Conv2d(BLOCKS[2][1], SIGHT, 1, bias=False)
         self.deep = convolution(BLOCKS[4][1], SIGHT, activation=False)
         self.around = nn.Sequential(nn.ReLU6(), convolution(SIGHT, SIGHT, 3, groups=SIGHT))
-        self.heat = nn.Conv2d(SIGHT, LANDMARKS, 1)
+        self.heat = nn.Conv2d(SIGHT, POINTS, 1)
+        self.near = convolution(SIGHT, NEAR)
 
     def forward(self, fine, deep):
         height, width = fine.shape[2:]
         deep = self.deep(deep).repeat_interleave(2, 2).repeat_interleave(2, 3)[:, :, :height, :width]
-        heat = self.heat(self.around(self.fine(fine) + deep)).float()
+        around = self.around(self.fine(fine) + deep)
+        heat = self.heat(around).float()
         share = heat.flatten(2).softmax(2).view_as(heat)
         across = (torch.arange(width, device=heat.device) + 0.5) * (2 / width) - 1
         down = 1 - (torch.arange(height, device=heat.device) + 0.5) * (2 / height)
-        return torch.stack([(share.sum(2) * across).sum(2), (share.sum(3) * down).sum(2)], 2)
+        return torch.stack([(share.sum(2) * across).sum(2), (share.sum(3) * down).sum(2)], 2), self.near(around)
+
+
+def look(picture, seen):
+    """Features (B, K, C) of maps (B, C, H, W) at points (B, K, 2) in -1..1, y up, interpolated linearly."""
+    at = (seen.detach() * seen.new_tensor([1, -1]))[:, :, None]
+    found = F.grid_sample(picture.float(), at, padding_mode="border", align_corners=False)
+    return found[..., 0].transpose(1, 2)
+
+
+class Closer(nn.Module):
+    """What features (B, K, C) at seen points say of them: a step (B, K, 2) towards the truth and log(error / px)
+    (B, K); every point has weights of its own (cascaded regression, Dollar et al., 2010; the error after Wood et al.,
+    2022)."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(POINTS, BLOCKS[1][1] + NEAR, 3))
+        self.bias = nn.Parameter(torch.zeros(POINTS, 3))
+
+    def forward(self, features):
+        found = torch.einsum("bkc,kcd->bkd", features, self.weight) + self.bias
+        return found[..., :2] / CROP, found[..., 2]
 
 
 class ImageToParameters(nn.Module):
-    """MobileNetV2 with two additions that let it learn from far fewer crops: spatial pooling and sight."""
+    """MobileNetV2 with additions that let it learn from far fewer crops: spatial pooling, sight of points all over the
+    face, and a close look at each of them, which shows lids, lips and brows at more detail than the deep features do.
+    """
 
     def __init__(self):
         super().__init__()
@@ -95,18 +135,27 @@ class ImageToParameters(nn.Module):
         self.features = nn.Sequential(*layers)
         self.pooling = SpatialPooling(FEATURES)
         self.sight = Sight()
-        self.from_sight = nn.Linear(2 * LANDMARKS, SEEN)
-        self.heads = nn.Linear(FEATURES + 2 * LANDMARKS + SEEN, PARAMETERS)  # the three heads side by side
+        self.closer = Closer()
+        self.from_sight = nn.Linear(2 * POINTS, SEEN)
+        self.from_look = nn.Linear(LANDMARKS * (BLOCKS[1][1] + NEAR), LOOKED)
+        self.heads = nn.Linear(FEATURES + 2 * POINTS + SEEN + LOOKED, PARAMETERS)  # the three heads side by side
 
     def forward(self, crops):
-        """crops (B, 3, H, W) in -1..1 -> whitened parameters (B, 104), image feature (B, 1280), sight (B, 68, 2)."""
-        fine = self.features[:FINE](crops)
+        """crops (B, 3, H, W) in -1..1 -> whitened parameters (B, 104), image feature (B, 1280) and what is seen of
+        the points: at a glance (B, 268, 2), closer (B, 268, 2), log of the error in pixels (B, 268)."""
+        detail = self.features[:DETAIL](crops)
+        fine = self.features[DETAIL:FINE](detail)
         deep = self.features[FINE:DEEP](fine)
         feature = self.pooling(self.features[DEEP:](deep).float())
-        seen = self.sight(fine, deep)
+        glance, near = self.sight(fine, deep)
         with torch.autocast(crops.device.type, enabled=False):  # half precision would cost half a pixel
-            flat = seen.flatten(1)
-            return self.heads(torch.cat([feature, flat, self.from_sight(flat).relu()], 1)), feature, seen
+            step, error = self.closer(torch.cat([look(detail, glance), look(near, glance)], 2))
+            seen = glance + step
+            landmarks = seen[:, :LANDMARKS]
+            looked = torch.cat([look(detail, landmarks), look(near, landmarks)], 2).flatten(1)
+            flat = seen.detach().flatten(1)  # points are to be right, not to help the parameters by being wrong
+            rows = [feature, flat, self.from_sight(flat).relu(), self.from_look(looked).relu()]
+            return self.heads(torch.cat(rows, 1)), feature, (glance, seen, error)
 
 
 def dense(widths):
@@ -198,12 +247,13 @@ class SynergyNet(nn.Module):
 
         Without `synergy` the last two are None: early in a run there is nothing yet to refine.
         """
-        whitened, feature, seen = self.image_to_parameters(crops)
+        whitened, feature, sight = self.image_to_parameters(crops)
         points = self.points(self.unwhiten(whitened))
         if not synergy:
-            return whitened.float(), seen, points, None, None
+            return whitened.float(), sight, points, None, None
         landmarks = points[:, :, :68]
         identity, expression = whitened[:, POSE : POSE + IDENTITY], whitened[:, POSE + IDENTITY :]
+        seen = sight[1][:, :LANDMARKS]
         refined = landmarks + self.refinement(landmarks, feature, identity, expression, seen).float()
         reverse = self.landmarks_to_parameters(refined)
-        return whitened.float(), seen, points, refined, reverse.float()
+        return whitened.float(), sight, points, refined, reverse.float()

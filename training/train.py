@@ -32,7 +32,7 @@ SHOWN_EXPRESSIONS = ("jawOpen", "eyeBlinkLeft", "mouthSmileLeft", "browInnerUp",
 SMALLEST_STD = 0.12  # of an expression: rare ones are not blown up by whitening
 WARM_UP_STEPS = 300
 SIZES = ((0.35, 96), (1.0, 120))  # crop sizes up to these shares of the run
-SYNERGY_FROM = 0.8  # share of the run after which all modules are trained
+SYNERGY_FROM = 0.88  # share of the run after which all modules are trained
 
 
 def keep_memory():
@@ -177,6 +177,14 @@ def batches(data, mirror, size, seed):
 
 
 @torch.no_grad()
+def inherit(network, state):
+    """Take over the weights of another run; layers that it lacks or that have another form keep their start."""
+    for name, mine in network.state_dict().items():
+        if name in state and state[name].shape == mine.shape and name not in ("mean", "basis"):
+            mine.copy_(state[name])
+
+
+@torch.no_grad()
 def blend_in(average, network, step):
     """Move the averaged weights towards the network's, over about 500 steps."""
     keep = min(0.998, step / (step + 50))
@@ -212,17 +220,19 @@ def angles(pose):
 def validate(network, data, device, size=SIZE):
     """NME of landmarks and refined landmarks by yaw bin, rotation error, on exact-truth crops seen at `size`."""
     network.eval()
-    plain, refined, yaw, turn, identity, mean_face, expressions = [], [], [], [], [], [], []
+    plain, refined, seen, yaw, turn, identity, mean_face, expressions = [], [], [], [], [], [], [], []
     for start in range(0, len(data), 100):
         pictures, labels = data.batch(np.arange(start, min(start + 100, len(data))))
         crops = torch.as_tensor(pictures).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
         crops = F.interpolate(crops, size, mode="area") if size < SIZE else crops
         truth = torch.as_tensor(parameters_of(labels)).to(device)
-        whitened, _, points, better, _ = network(crops.contiguous(memory_format=torch.channels_last))
+        whitened, sight, points, better, _ = network(crops.contiguous(memory_format=torch.channels_last))
         target = network.points(truth)[:, :2, :68]
         box = (target.amax(2) - target.amin(2)).prod(1).sqrt()
         plain.append((points[:, :2, :68] - target).norm(dim=1).mean(1) / box)
         refined.append((better[:, :2] - target).norm(dim=1).mean(1) / box)
+        spots = (SIZE / 2) * (sight[1][:, :68] + 1).transpose(1, 2)
+        seen.append((spots - target).norm(dim=1).mean(1) / box)
         found = network.unwhiten(whitened)
         yaw.append(angles(truth[:, :POSE])[:, 1].abs())
         turn.append(turned(found[:, :POSE], truth[:, :POSE]))
@@ -233,7 +243,9 @@ def validate(network, data, device, size=SIZE):
         identity.append(wrong)
         mean_face.append(whole)
         expressions.append(torch.stack([found, truth])[:, :, POSE + IDENTITY :])
-    plain, refined, yaw, turn, identity, mean_face = map(torch.cat, (plain, refined, yaw, turn, identity, mean_face))
+    plain, refined, seen, yaw, turn, identity, mean_face = map(
+        torch.cat, (plain, refined, seen, yaw, turn, identity, mean_face)
+    )
     expressions = torch.cat(expressions, 1).cpu().numpy()
     shown = [NAMES.index(name) for name in SHOWN_EXPRESSIONS]
     correlation = [np.corrcoef(expressions[0, :, k], expressions[1, :, k])[0, 1] for k in shown]
@@ -242,6 +254,7 @@ def validate(network, data, device, size=SIZE):
     return {
         "nme": plain.mean().item(),
         "nme_refined": refined.mean().item(),
+        "nme_seen": seen.mean().item(),
         "nme_by_yaw": [round(plain[b].mean().item(), 4) for b in bins],
         "rotation": turn.mean().item(),
         "rotation_median": turn.median().item(),
@@ -256,6 +269,7 @@ def main():
     options.add_argument("--batch", type=int, default=32)
     options.add_argument("--rate", type=float, default=4e-3)
     options.add_argument("--name", default="first")
+    options.add_argument("--start-from", help="name of a run whose weights are the start")
     options.add_argument("--decay", type=float, default=0.85, help="share of the run in which the rate falls")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--without", nargs="*", default=[], choices=[*WEIGHTS], help="losses to leave out")
@@ -270,7 +284,13 @@ def main():
     std = truth.std(0)
     std[-EXPRESSION:] = np.maximum(std[-EXPRESSION:], SMALLEST_STD)
     std[11] = 1.0  # the depth offset of the crop is 0 by definition
-    network = build_network((truth.mean(0), std)).to(device, memory_format=torch.channels_last)
+    whitening = truth.mean(0), std
+    if options.start_from:
+        start = torch.load(sources.WORK / "runs" / options.start_from / "checkpoint.pt", weights_only=True)["average"]
+        whitening = start["whitening_mean"], start["whitening_std"]
+    network = build_network(whitening).to(device, memory_format=torch.channels_last)
+    if options.start_from:
+        inherit(network, start)
     average = copy.deepcopy(network)
     decayed = [p for p in network.parameters() if p.ndim > 1]
     others = [p for p in network.parameters() if p.ndim <= 1]
@@ -322,7 +342,7 @@ def main():
         loss = total(parts, enabled)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 20.0)
         optimizer.step()
         step += 1
         blend_in(average, network, step)

@@ -39,9 +39,14 @@ def load_folded(model, weights):
     model.pooling.weight.data.copy_(tensor("pooling_weight").permute(2, 0, 1))
     model.sight.fine.weight.data.copy_(tensor("sight_fine_weight").T[:, :, None, None])
     model.sight.heat.weight.data.copy_(tensor("sight_heat_weight").T[:, :, None, None])
-    for name, layer in (("sight_heat", model.sight.heat), ("from_sight", model.from_sight)):
+    fill(model.sight.near, "sight_near")
+    model.sight.heat.bias.data.copy_(tensor("sight_heat_bias"))
+    for name in ("from_sight", "from_look"):
+        layer = getattr(model, name)
+        layer.weight.data.copy_(tensor(f"{name}_weight").T)
         layer.bias.data.copy_(tensor(f"{name}_bias"))
-    model.from_sight.weight.data.copy_(tensor("from_sight_weight").T)
+    model.closer.weight.data.copy_(tensor("closer_weight"))
+    model.closer.bias.data.copy_(tensor("closer_bias"))
     model.heads.weight.data.copy_(tensor("heads_weight").T)
     model.heads.bias.data.copy_(tensor("heads_bias"))
     return model.eval()

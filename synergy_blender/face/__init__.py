@@ -1,6 +1,14 @@
 """From a photo to a Reconstruction. NumPy and the standard library only."""
 
 from .assets import AssetError
-from .reconstruct import Reconstruction, reconstruct
+from .reconstruct import Reconstruction, parameters_from_landmarks, reconstruct, reconstruct_person
+from .texture import skin_texture
 
-__all__ = ["AssetError", "Reconstruction", "reconstruct"]
+__all__ = [
+    "AssetError",
+    "Reconstruction",
+    "parameters_from_landmarks",
+    "reconstruct",
+    "reconstruct_person",
+    "skin_texture",
+]

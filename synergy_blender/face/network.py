@@ -4,14 +4,18 @@ from functools import lru_cache
 
 import numpy as np
 
-from . import assets, layers
+from . import assets, fit, layers, reverse
 
 CROP = 120
 # expansion, channels, repeats, stride (Sandler et al., 2018)
 BLOCKS = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
-STEM, FEATURES, PARAMETERS = 32, 1280, 104
-FINE, DEEP = 7, 14  # layers (stem, blocks) up to the features of 1/8 and 1/16 of the crop that sight looks at
-LANDMARKS, SIGHT, SEEN = 68, 192, 256
+STEM, FEATURES, PARAMETERS, SHAPE = 32, 1280, 104, 92  # the shape's: 40 of identity, 52 of expression
+DETAIL, FINE, DEEP = 4, 7, 14  # layers (stem, blocks) up to the features of 1/4, 1/8 and 1/16 of the crop
+LANDMARKS, POINTS, SIGHT, SEEN = 68, 268, 192, 256  # the points begin with the landmarks
+LOG_ERRORS = -3.0, 4.0  # of the points, pixels
+NEAR, LOOKED = 32, 256  # features about each landmark, and of all looks together
+FLIP = np.array([-1.0, 1, 1])  # the mirror image of a point
+FLIPPED_POSE = np.array([[1.0, -1, -1, -1], [-1, 1, 1, 1], [-1, 1, 1, 1]])  # of a pose, but for the crop's width
 
 
 def shapes():
@@ -29,10 +33,18 @@ def shapes():
     table |= {"sight_fine_weight": (BLOCKS[2][1], SIGHT)}
     table |= {"sight_deep_weight": (BLOCKS[4][1], SIGHT), "sight_deep_bias": (SIGHT,)}
     table |= {"sight_around_weight": (3, 3, SIGHT), "sight_around_bias": (SIGHT,)}
-    table |= {"sight_heat_weight": (SIGHT, LANDMARKS), "sight_heat_bias": (LANDMARKS,)}
-    table |= {"from_sight_weight": (2 * LANDMARKS, SEEN), "from_sight_bias": (SEEN,)}
-    table |= {"heads_weight": (FEATURES + 2 * LANDMARKS + SEEN, PARAMETERS), "heads_bias": (PARAMETERS,)}
-    return table | {"whitening_std": (PARAMETERS,)}  # spread of each parameter in training, to compare errors by
+    table |= {"sight_heat_weight": (SIGHT, POINTS), "sight_heat_bias": (POINTS,)}
+    table |= {"sight_near_weight": (SIGHT, NEAR), "sight_near_bias": (NEAR,)}
+    look = BLOCKS[1][1] + NEAR
+    table |= {"closer_weight": (POINTS, look, 3), "closer_bias": (POINTS, 3)}
+    table |= {"from_sight_weight": (2 * POINTS, SEEN), "from_sight_bias": (SEEN,)}
+    table |= {"from_look_weight": (LANDMARKS * look, LOOKED), "from_look_bias": (LOOKED,)}
+    table |= {"heads_weight": (FEATURES + 2 * POINTS + SEEN + LOOKED, PARAMETERS), "heads_bias": (PARAMETERS,)}
+    # spread of each parameter in training, to compare errors by; how precise the regressed shape is
+    table |= {"whitening_std": (PARAMETERS,), "precision": (SHAPE, SHAPE)}
+    table |= reverse.shapes(PARAMETERS) | {"reverse_precision": (SHAPE, SHAPE), "confidence": (4,)}
+    # the points of the head, metres; the shape of the mirrored head is mirror @ shape
+    return table | {"points_mean": (POINTS, 3), "points_basis": (SHAPE, POINTS, 3), "mirror": (SHAPE, SHAPE)}
 
 
 def _blocks():
@@ -45,13 +57,23 @@ class ImageToParameters:
     """From a crop to 12 pose, 40 identity and 52 expression numbers (not whitened).
 
     The pose is a 3x4 matrix, row by row: model metres to crop pixels, x right, y up from the crop's lower edge.
+    `points_mean` (536, 3), `points_basis` (92, 536, 3): the points of the head, metres, then the same points of the
+    mirrored head where they lie on this one.
     """
 
     def __init__(self, weights):
         self.weights = {name: np.ascontiguousarray(value, np.float32) for name, value in weights.items()}
+        mean, basis, self.mirror, self.precision, self.reverse_precision = (
+            self.weights[name].astype(float)
+            for name in ("points_mean", "points_basis", "mirror", "precision", "reverse_precision")
+        )
+        self.points_mean = np.concatenate([mean, mean * FLIP])
+        self.points_basis = np.concatenate([basis, np.tensordot(self.mirror.T, basis, 1) * FLIP], 1)
+        self.confidence = self.weights["confidence"].astype(float)
 
     def __call__(self, crop):
-        """crop (120, 120, 3) RGB 0..255 -> parameters (104,) float32."""
+        """crop (120, 120, 3) RGB 0..255 -> parameters (104,) float32, points (268, 2) where the face's points are seen
+        in crop pixels, y up, and the errors (268,) to expect of them in pixels."""
         w = self.weights
         x = layers.clip6(layers.full(crop.astype(np.float32) / 127.5 - 1, w["stem_weight"], w["stem_bias"]))
         for i, (expansion, outputs, stride) in enumerate(_blocks()):
@@ -62,17 +84,30 @@ class ImageToParameters:
             x = layers.pointwise(layers.clip6(x), w[f"{name}_project_weight"], w[f"{name}_project_bias"])
             if stride == 1 and skip.shape[2] == outputs:
                 x += skip
-            if i + 2 == FINE:
+            if i + 2 == DETAIL:
+                detail = x
+            elif i + 2 == FINE:
                 fine = x
             elif i + 2 == DEEP:
-                seen = self.sight(fine, x).ravel()
+                seen, near = self.sight(fine, x)
         x = layers.clip6(layers.pointwise(x, w["last_weight"], w["last_bias"]))
         x *= w["pooling_weight"]
-        hidden = np.maximum(seen @ w["from_sight_weight"] + w["from_sight_bias"], 0)
-        return np.concatenate([x.mean((0, 1)), seen, hidden]) @ w["heads_weight"] + w["heads_bias"]
+        closer = np.concatenate([look(detail, seen), look(near, seen)], 1)[:, None] @ w["closer_weight"]
+        closer = closer[:, 0] + w["closer_bias"]
+        seen = seen + closer[:, :2] / CROP
+        landmarks = seen[:LANDMARKS]
+        looked = np.concatenate([look(detail, landmarks), look(near, landmarks)], 1).ravel()
+        flat = seen.ravel()
+        hidden = np.maximum(flat @ w["from_sight_weight"] + w["from_sight_bias"], 0)
+        close = np.maximum(looked @ w["from_look_weight"] + w["from_look_bias"], 0)
+        parameters = np.concatenate([x.mean((0, 1)), flat, hidden, close]) @ w["heads_weight"] + w["heads_bias"]
+        return parameters, (CROP / 2) * (seen + 1), np.exp(closer[:, 2].clip(*LOG_ERRORS))
 
     def sight(self, fine, deep):
-        """Where fine (15, 15, 32) and deep (8, 8, 96) features show the landmarks: (68, 2) in -1..1, y up."""
+        """Where fine (15, 15, 32) and deep (8, 8, 96) features show the points: (268, 2) in -1..1, y up.
+
+        Also returns the features (15, 15, NEAR) to look at around them.
+        """
         w = self.weights
         deep = layers.pointwise(deep, w["sight_deep_weight"], w["sight_deep_bias"]).repeat(2, 0).repeat(2, 1)
         both = fine @ w["sight_fine_weight"] + deep[: fine.shape[0], : fine.shape[1]]
@@ -82,7 +117,56 @@ class ImageToParameters:
         share /= share.sum((0, 1))
         height, width, _ = share.shape
         across, down = (np.arange(n, dtype=np.float32) * (2 / n) + (1 / n - 1) for n in (width, height))
-        return np.stack([across @ share.sum(0), -down @ share.sum(1)], 1)
+        near = layers.clip6(layers.pointwise(layers.clip6(x), w["sight_near_weight"], w["sight_near_bias"]))
+        return np.stack([across @ share.sum(0), -down @ share.sum(1)], 1), near
+
+
+def view(regress, crop):
+    """What the network makes of a crop (120, 120, 3), as evidence for a fit."""
+    parameters, points, errors = regress(crop)
+    identity, expression = np.split(parameters[12:].astype(float), [40])
+    start = parameters[:12].reshape(3, 4)
+    return fit.View(points.astype(float), errors.astype(float), identity, expression, regress.precision, start)
+
+
+def view_both_ways(regress, crop):
+    """What the network makes of a crop (120, 120, 3) and of its mirror image: both see all points, each errs in its own
+    way, and the mean of their parameters is better than either."""
+    here, there = view(regress, crop), view(regress, crop[:, ::-1])
+    width = np.array([CROP, 0.0])
+    shape = regress.mirror @ np.concatenate([there.identity, there.expression])
+    back = there.pose * FLIPPED_POSE
+    back[0, 3] += CROP
+    return fit.View(
+        np.concatenate([here.points, width + there.points * FLIP[:2]]),
+        np.concatenate([here.errors, there.errors]),
+        (here.identity + shape[:40]) / 2,
+        (here.expression + shape[40:]) / 2,
+        regress.precision,
+        (here.pose + back) / 2,
+    )
+
+
+def view_of_landmarks(regress, landmarks, error):
+    """Landmarks (68, 2) in crop pixels, y up, each off by about `error` pixels, as evidence for a fit of the landmarks
+    alone: what the reverse module makes of them, and a pose to start from."""
+    mean = regress.points_mean[:LANDMARKS]
+    start = reverse.start_pose(mean, landmarks)
+    depth = mean @ start[2, :3]
+    identity, expression = reverse.shape_of(regress.weights, np.column_stack([landmarks, depth]), CROP)
+    errors = np.full(LANDMARKS, float(error))
+    return fit.View(landmarks, errors, identity, expression, regress.reverse_precision, start)
+
+
+def look(picture, seen):
+    """Features (K, C) of a map (H, W, C) at points (K, 2) in -1..1, y up, interpolated linearly; the border goes on."""
+    height, width, _ = picture.shape
+    x = ((seen[:, 0] + 1) * (width / 2) - 0.5).clip(0, width - 1)
+    y = ((1 - seen[:, 1]) * (height / 2) - 0.5).clip(0, height - 1)
+    left, top = np.minimum(x.astype(int), width - 2), np.minimum(y.astype(int), height - 2)
+    x, y = (x - left)[:, None], (y - top)[:, None]
+    upper = picture[top, left] * (1 - x) + picture[top, left + 1] * x
+    return upper * (1 - y) + (picture[top + 1, left] * (1 - x) + picture[top + 1, left + 1] * x) * y
 
 
 @lru_cache(maxsize=4)

@@ -4,23 +4,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import crop, detector, head_model, network, pose
+from . import crop, detector, fit, head_model, network, pose
 
 CROP_MARGIN = 1.4  # side of the crop over the side of the square around the landmarks, as in training
+LANDMARK_ERROR, LANDMARK_ROUNDS = 0.35, 8  # of landmarks that are given, crop pixels; steps of the fit to them
 LOOKS = 2  # the second crop is cut around the landmarks that the first one found
-IDENTITY_LIMIT = 3.0  # sigma
 
 
 @dataclass(frozen=True)
 class Reconstruction:
     """A face as the head model sees it.
 
-    `parameters` (104,) as regressed: 12 pose numbers of the last crop, 40 identity, 52 expression.
+    `parameters` (104,): 12 pose numbers of the last crop (3x4, metres to crop pixels), 40 identity, 52 expression.
     `identity` (40,) in sigma within +-3, `expression` (52,) within 0..1.
     `landmarks` (68, 3) and `vertices` (V, 3) in picture pixels: x right, y down, z towards the viewer, one scale.
     `yaw`, `pitch`, `roll` in degrees, R = Rx(pitch) Ry(yaw) Rz(roll) (300W-LP, AFLW2000-3D).
     `scale` pixels per metre, `rotation` (3, 3) and `centre` (2,), the pixel of the model's origin: the same pose.
-    `box` (x0, y0, x1, y1) the square around the landmarks, `confidence` 0..1.
+    `box` (x0, y0, x1, y1) the square around the landmarks.
+    `confidence` 0..1: how often such a face was right (landmarks within 5 % of the face's size) in calibration, judged
+    by its `evidence` (3,): the detector's score 0..1, the mean error expected of the points seen in the crop, pixels,
+    and their mean distance from the fitted head over their expected errors.
     """
 
     parameters: np.ndarray
@@ -36,6 +39,7 @@ class Reconstruction:
     centre: np.ndarray
     box: tuple
     confidence: float
+    evidence: np.ndarray
 
 
 def reconstruct(image, boxes=None):
@@ -44,16 +48,58 @@ def reconstruct(image, boxes=None):
     Finds the faces unless `boxes` gives them, each (x0, y0, x1, y1) in pixels around one face.
     Raises ValueError for a picture or a box of another form, assets.AssetError for a missing or damaged file.
     """
+    looks = [_look(image, face) for face in _faces(image, boxes)]
+    found = [_lay(look, _fit([look]), 0) for look in looks]
+    return sorted(found, key=lambda face: face.box[0] - face.box[2])
+
+
+def reconstruct_person(images, boxes=None):
+    """Reconstruct one person from several pictures: a list of Reconstruction, one for each of `images` in their order,
+    with one identity for all and an expression and pose for each.
+
+    Takes the largest face of each picture unless `boxes` gives one (x0, y0, x1, y1) or None for each.
+    Raises what `reconstruct` raises, and ValueError for a picture without a face or no picture at all.
+    """
+    if not len(images):
+        raise ValueError("No picture of the person was given: give at least one.")
+    looks = []
+    for k, image in enumerate(images):
+        box = None if boxes is None else boxes[k]
+        faces = _faces(image, None if box is None else [box])
+        if not faces:
+            raise ValueError(f"There is no face in picture {k + 1}: leave it out or give a box around the face.")
+        looks.append(_look(image, max(faces, key=lambda face: face.side)))
+    together = _fit(looks)
+    return [_lay(look, together, k) for k, look in enumerate(looks)]
+
+
+def parameters_from_landmarks(landmarks, identity=None):
+    """The face behind 68 iBUG landmarks (68, 2) in picture pixels, corrected by hand for instance: a Reconstruction.
+
+    The reverse module regresses the shape that a fit to the landmarks starts from. A given `identity` (40,) stays.
+    Raises ValueError for landmarks of another form, assets.AssetError for a missing or damaged file.
+    """
+    landmarks = np.asarray(landmarks, float)
+    if landmarks.shape != (network.LANDMARKS, 2) or not np.isfinite(landmarks).all():
+        raise ValueError(f"Landmarks must be {network.LANDMARKS} pairs of numbers, not {landmarks.shape}.")
+    low, high = landmarks.min(0), landmarks.max(0)
+    middle, side = (low + high) / 2, (high - low).max() * CROP_MARGIN
+    if (high - low).min() < 1:
+        raise ValueError("The landmarks lie on one line: give them over the whole face.")
+    regress = network.load()
+    points = (landmarks - middle) * [1, -1] * network.CROP / side + network.CROP / 2
+    view = network.view_of_landmarks(regress, points, LANDMARK_ERROR)
+    found = fit.fit(regress.points_mean, regress.points_basis, [view], LANDMARK_ROUNDS, identity)
+    return _lay(_Look(view, middle, side, 1.0), found, 0)
+
+
+def _faces(image, boxes):
+    """The faces found, or those in `boxes`, of a picture that is checked here."""
     image = np.asarray(image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise ValueError(f"The picture must be RGB, uint8 and (height, width, 3), not {image.dtype} {image.shape}.")
-    find, regress, model = detector.load(), network.load(), head_model.load()
-    if boxes is None:
-        faces = find(image)
-    else:
-        faces = [_face_in(find, image, box) for box in boxes]
-    found = [_look(regress, model, image, face) for face in faces]
-    return sorted(found, key=lambda face: face.box[0] - face.box[2])
+    find, _, _ = detector.load(), network.load(), head_model.load()  # what is missing is told before a face is sought
+    return find(image) if boxes is None else [_face_in(find, image, box) for box in boxes]
 
 
 def _face_in(find, image, box):
@@ -70,37 +116,63 @@ def _face_in(find, image, box):
     return detector.Face(tuple(middle), side, float(max(scores)))
 
 
-def _look(regress, model, image, face):
-    """Regress a face's parameters, twice, and lay the head on it."""
+@dataclass(frozen=True)
+class _Look:
+    """What was seen of a face in a square crop: `middle` (2,) and `side` in picture pixels, the detector's `score`."""
+
+    view: fit.View
+    middle: np.ndarray
+    side: float
+    score: float
+
+    def place(self, found, k):
+        """Scale, rotation and centre in the picture of view `k` of a fit."""
+        ratio = self.side / network.CROP
+        shift = found.shift[k] * ratio
+        centre = self.middle + [shift[0] - self.side / 2, self.side / 2 - shift[1]]
+        return found.scale[k] * ratio, found.rotation[k], centre
+
+
+def _fit(looks):
+    regress = network.load()
+    return fit.fit(regress.points_mean, regress.points_basis, [look.view for look in looks])
+
+
+def _look(image, face):
+    """Look at a face twice: the second crop is cut around what the first one found, and seen mirrored as well."""
+    regress, model = network.load(), head_model.load()
     middle, side = np.array(face.centre), face.side
-    for look in range(LOOKS):
+    for turn in range(LOOKS):
         crop_side = side * CROP_MARGIN
-        parameters = regress(crop.square(image, middle, crop_side, network.CROP))
-        identity = np.clip(parameters[12:52], -IDENTITY_LIMIT, IDENTITY_LIMIT)
-        expression = np.clip(parameters[52:], 0, 1)
-        shape = model.vertices(identity, expression)
-        landmarks = model.landmarks(shape)
-        regressed = parameters[:12].reshape(3, 4).astype(float)
-        scale, rotation, _ = pose.decompose(regressed)
-        # the nearest rotation, placed where the regressed matrix puts the middle of the landmarks
-        middle_shape = landmarks.mean(0)
-        shift = regressed[:2] @ [*middle_shape, 1] - scale * rotation[:2] @ middle_shape
-        ratio = crop_side / network.CROP
-        left, bottom = middle[0] - crop_side / 2, middle[1] + crop_side / 2
-        centre = np.array([left + shift[0] * ratio, bottom - shift[1] * ratio])
-        scale *= ratio
-        points = to_picture(landmarks, scale, rotation, centre)
-        low, high = points[:, :2].min(0), points[:, :2].max(0)
-        if look < LOOKS - 1 and np.isfinite(points).all():
-            # a second look only close by: far away the first one has lost the face
-            wanted = (high - low).max()
-            side = float(np.clip(wanted, 0.5 * side, 2 * side))
+        see = network.view_both_ways if turn == LOOKS - 1 else network.view
+        view = see(regress, crop.square(image, middle, crop_side, network.CROP))
+        look = _Look(view, middle, crop_side, face.score)
+        if turn == LOOKS - 1:
+            return look
+        found = _fit([look])
+        landmarks = model.landmarks(model.vertices(found.identity, found.expression[0]))
+        points = to_picture(landmarks, *look.place(found, 0))[:, :2]
+        if np.isfinite(points).all():
+            # only close by: far away the first look has lost the face
+            low, high = points.min(0), points.max(0)
+            side = float(np.clip((high - low).max(), 0.5 * side, 2 * side))
             middle = np.clip((low + high) / 2, middle - side / 2, middle + side / 2)
-    yaw, pitch, roll = pose.angles(rotation)
+
+
+def _lay(look, found, k):
+    """View `k` of a fit as the Reconstruction of the face that was looked at."""
+    model = head_model.load()
+    identity, expression = found.identity, found.expression[k]
+    shape = model.vertices(identity, expression)
+    scale, rotation, centre = look.place(found, k)
+    points = to_picture(model.landmarks(shape), scale, rotation, centre)
+    low, high = points[:, :2].min(0), points[:, :2].max(0)
     half = (high - low).max() / 2
-    box = tuple(float(v) for v in (*((low + high) / 2 - half), *((low + high) / 2 + half)))
+    matrix = np.column_stack([found.scale[k] * rotation, [*found.shift[k], 0]])
+    evidence = np.array([look.score, look.view.errors.mean(), found.distance[k]])
+    yaw, pitch, roll = pose.angles(rotation)
     return Reconstruction(
-        parameters=parameters,
+        parameters=np.concatenate([matrix.ravel(), identity, expression]),
         identity=identity,
         expression=expression,
         landmarks=points,
@@ -111,9 +183,16 @@ def _look(regress, model, image, face):
         scale=scale,
         rotation=rotation,
         centre=centre,
-        box=box,
-        confidence=face.score,
+        box=tuple(float(v) for v in (*((low + high) / 2 - half), *((low + high) / 2 + half))),
+        confidence=float(1 / (1 + np.exp(-features_of_confidence(evidence) @ network.load().confidence))),
+        evidence=evidence,
     )
+
+
+def features_of_confidence(evidence):
+    """What the confidence is made of (4,): constant, odds of the detector's score, log error, log distance."""
+    score, expected, distance = np.clip(evidence, 1e-3, [1 - 1e-3, np.inf, np.inf])
+    return np.array([1.0, np.log(score / (1 - score)), np.log(expected), np.log(distance)])
 
 
 def to_picture(points, scale, rotation, centre):

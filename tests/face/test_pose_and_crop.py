@@ -69,3 +69,8 @@ def test_square_maps_crop_pixels_to_picture_pixels():
     cut = crop.square(picture, (120, 90), 60, 120)[..., 0]
     row, column = np.argwhere(cut > 128).mean(0) + 0.5
     assert (column / 2 + 90, row / 2 + 60) == pytest.approx((130, 100), abs=0.1)
+
+
+def test_a_turn_is_about_its_vector_by_its_length():
+    np.testing.assert_allclose(pose.turn(np.array([0, np.radians(30), 0])), pose.matrix(-30, 0, 0), atol=1e-12)
+    np.testing.assert_allclose(pose.turn(np.zeros(3)), np.eye(3))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from synergy_blender.face import head_model, pose, reconstruct
+from synergy_blender.face import head_model, parameters_from_landmarks, pose, reconstruct, reconstruct_person
 from synergy_blender.face.reconstruct import to_picture
 
 # The astronaut's 68 landmarks: MediaPipe's, by the usual index map, measured once in the workshop.
@@ -169,3 +169,46 @@ def test_what_is_not_a_picture_is_refused_in_a_sentence():
 
 def test_a_picture_without_a_face_gives_an_empty_list():
     assert reconstruct(np.full((200, 300, 3), 200, np.uint8)) == []
+
+
+def test_a_person_has_one_identity_in_all_pictures(face):
+    photo = data.astronaut()
+    mirrored, small = np.ascontiguousarray(photo[:, ::-1]), np.ascontiguousarray(photo[::2, ::2])
+    found = reconstruct_person([photo, mirrored, small])
+    assert len(found) == 3
+    for one in found[1:]:
+        np.testing.assert_array_equal(one.identity, found[0].identity)
+    assert nme(found[0].landmarks, face.landmarks[:, :2]) < 0.03
+    assert found[1].yaw == pytest.approx(-found[0].yaw, abs=8)
+    assert nme(found[2].landmarks, found[0].landmarks[:, :2] / 2) < 0.04
+    [alone] = reconstruct_person([photo])
+    np.testing.assert_allclose(alone.vertices, face.vertices)
+
+
+def test_a_person_without_a_face_is_refused():
+    with pytest.raises(ValueError, match="at least one"):
+        reconstruct_person([])
+    with pytest.raises(ValueError, match="no face in picture 2"):
+        reconstruct_person([data.astronaut(), np.full((200, 300, 3), 200, np.uint8)])
+
+
+def test_landmarks_give_the_face_back(face):
+    again = parameters_from_landmarks(face.landmarks[:, :2])
+    assert nme(again.landmarks, face.landmarks[:, :2]) < 0.01
+    assert again.yaw == pytest.approx(face.yaw, abs=4) and again.pitch == pytest.approx(face.pitch, abs=6)
+    kept = parameters_from_landmarks(face.landmarks[:, :2], identity=face.identity)
+    np.testing.assert_array_equal(kept.identity, face.identity)
+
+
+def test_a_dragged_landmark_takes_the_face_along(face):
+    dragged = face.landmarks[:, :2].copy()
+    dragged[48:] += [0, 6]  # the mouth lower
+    found = parameters_from_landmarks(dragged)
+    assert nme(found.landmarks, dragged) < 0.6 * nme(face.landmarks, dragged)
+
+
+def test_what_are_not_landmarks_is_refused():
+    with pytest.raises(ValueError, match="68 pairs"):
+        parameters_from_landmarks(np.zeros((5, 2)))
+    with pytest.raises(ValueError, match="one line"):
+        parameters_from_landmarks(np.column_stack([np.arange(68.0), np.zeros(68)]))
