@@ -16,7 +16,7 @@ def demo():
     photo = FOLDER / "astronaut_photo.png"
     Image.fromarray(data.astronaut()).save(photo)
     blend, picture = FOLDER / "astronaut.blend", FOLDER / "astronaut.png"
-    status = main([str(photo), "-o", str(blend), "--render", str(picture)])
+    status = main([str(photo), "-o", str(blend), "--render", str(picture), "--texture", "1024"])
     if status == 0:
         print(f"\nOpen {picture} to see the head beside the photo,\nand {blend} in Blender to move its sliders.")
     return status

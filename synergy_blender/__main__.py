@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from . import photo
-from .face import AssetError, Reconstruction, reconstruct
+from .face import AssetError, Reconstruction, reconstruct, skin_texture
+from .face.texture import LARGEST, SMALLEST
 
 
 class CommandError(Exception):
@@ -26,6 +27,9 @@ def arguments():
     parser.add_argument("--json", metavar="FACES.json", help="write every face's numbers")
     parser.add_argument(
         "--box", nargs=4, type=float, metavar=("X0", "Y0", "X1", "Y1"), help="where the face is, in pixels"
+    )
+    parser.add_argument(
+        "--texture", type=int, metavar="SIZE", help="put the photo's skin on the heads, SIZE pixels wide"
     )
     parser.add_argument("--upright", action="store_true", help="stand the heads upright and turn the camera instead")
     return parser
@@ -45,6 +49,8 @@ def run(options):
     for path, ending in ((options.output, ".blend"), (options.render, ".png"), (options.json, ".json")):
         if path is not None:
             _check_target(Path(path), ending)
+    if options.texture is not None and not SMALLEST <= options.texture <= LARGEST:
+        raise CommandError(f"A texture must be {SMALLEST} to {LARGEST} pixels wide, not {options.texture}.")
     picture = photo.read(options.photo)
     try:
         faces = reconstruct(picture, None if options.box is None else [options.box])
@@ -106,7 +112,11 @@ def _in_blender(options, picture, faces):
     from .scene import studio
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    heads = scene.add_heads(head_model.load(), faces, picture, Path(options.photo).name, posed=not options.upright)
+    textures = None
+    if options.texture is not None:
+        textures = [skin_texture(picture, face, options.texture) for face in faces]
+    name = Path(options.photo).name
+    heads = scene.add_heads(head_model.load(), faces, picture, name, not options.upright, textures)
     if options.output:
         target = Path(options.output).resolve()
         _replace(target, lambda partial: bpy.ops.wm.save_as_mainfile(filepath=str(partial), compress=True, copy=True))

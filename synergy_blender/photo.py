@@ -85,7 +85,43 @@ def _with_blender(path):
         bpy.data.images.remove(image)
     if picture is None:
         raise PhotoError(f"{path} is damaged or not a picture: get a whole copy of it.")
-    return picture
+    return turned(picture, exif_orientation(path))
+
+
+def exif_orientation(path):
+    """The EXIF orientation, 1 to 8, of a JPEG file (CIPA DC-008, tag 274); 1 where there is none."""
+    with Path(path).open("rb") as file:
+        head = file.read(65_536)
+    at = 2
+    while head[:2] == b"\xff\xd8" and at + 4 <= len(head) and head[at] == 0xFF:
+        marker, size = head[at + 1], int.from_bytes(head[at + 2 : at + 4], "big")
+        if marker == 0xE1 and head[at + 4 : at + 10] == b"Exif\0\0":
+            block = head[at + 10 : at + 2 + size]
+            order = {b"II": "little", b"MM": "big"}.get(block[:2])
+            if order is None:
+                return 1
+            first = int.from_bytes(block[4:8], order)
+            count = int.from_bytes(block[first : first + 2], order)
+            for entry in range(first + 2, first + 2 + 12 * count, 12):
+                if int.from_bytes(block[entry : entry + 2], order) == 274:
+                    found = int.from_bytes(block[entry + 8 : entry + 10], order)
+                    return found if 1 <= found <= 8 else 1
+            return 1
+        if marker == 0xDA:
+            break
+        at += 2 + size
+    return 1
+
+
+def turned(picture, orientation):
+    """A picture (H, W, C) as it stands upright, given its EXIF orientation."""
+    if orientation >= 5:
+        picture = picture.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        picture = picture[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        picture = picture[::-1]
+    return np.ascontiguousarray(picture)
 
 
 def from_blender(image):

@@ -197,3 +197,22 @@ def test_blend_and_rendering(portrait, tmp_path):
     assert not changed[:, :8].any()
     view = sheet[:, -side:]
     assert 0.15 < (np.abs(view - view[2, 2]).max(2) > 15).mean() < 0.8  # and the head from the side
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_blenders_reader_turns_a_photo_as_pillow_does(tmp_path, orientation):
+    bpy = pytest.importorskip("bpy")
+    from PIL import Image
+
+    from synergy_blender import photo
+
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    picture = np.zeros((60, 90, 3), np.uint8)
+    picture[:30, :30], picture[30:, 60:] = (250, 20, 20), (20, 20, 250)
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(picture).save(tmp_path / "photo.jpg", quality=95, exif=exif.tobytes())
+    with_blender = photo._with_blender(tmp_path / "photo.jpg")
+    with_pillow = photo._with_pillow(tmp_path / "photo.jpg")
+    assert with_blender.shape == with_pillow.shape
+    assert np.abs(with_blender.astype(int) - with_pillow).mean() < 3

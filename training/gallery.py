@@ -1,7 +1,8 @@
 """Contact sheet of reconstructions: `python -m training.gallery` writes `docs/gallery.png`.
 
 Held-back generated portraits (SFHQ-T2I, SFHQ: free of licence claims, MIT) and London validation people (CC BY 4.0),
-none of them trained on: photo, mesh over photo, the head alone as in the photo, from the front and from the side.
+none of them trained on: photo, mesh over photo, the head alone from the front and from the side, and with the photo's
+skin from the front, from the side and in profile.
 """
 
 import argparse
@@ -10,13 +11,14 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from synergy_blender.face import head_model, pose, reconstruct, skin
+from synergy_blender.face import head_model, pose, reconstruct, skin, skin_texture
 from synergy_blender.face.reconstruct import to_picture
+from synergy_blender.face.texture import MATERIALS as TEXTURED
 from training import sources
 from training.make_crops import WORST_FIT
 from training.rasterize import interpolate, rasterize, vertex_normals
 
-TILE = 240
+TILE = 200
 COLOURS = {
     "mouth": (120, 50, 48),
     "sclera": (232, 226, 220),
@@ -24,6 +26,7 @@ COLOURS = {
     "pupil": (12, 12, 12),
     "teeth": (228, 220, 202),
     "gums": (160, 82, 80),
+    "lips": (176, 112, 104),
     "tongue": (160, 80, 78),
 }
 LIGHT = np.array([-0.35, 0.45, 0.82])
@@ -37,9 +40,14 @@ class Drawing:
         quads = self.model.quads
         self.triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
         self.material = np.concatenate([self.model.material] * 2)
+        self.uv = np.concatenate([self.model.uv[:, [0, 1, 2]], self.model.uv[:, [0, 2, 3]]])
+        self.textured = np.isin(self.model.material_names, TEXTURED)
 
-    def shade(self, shape, skin_colour, scale, rotation, centre, size):
-        """Shaded head as float RGB (H, W, 3) and its mask; shape (V, 3) in the model frame, size (width, height)."""
+    def shade(self, shape, skin_colour, scale, rotation, centre, size, texture=None):
+        """Shaded head as float RGB (H, W, 3) and its mask; shape (V, 3) in the model frame, size (width, height).
+
+        A `texture` (N, N, 3) uint8 takes the skin's place and is not shaded: it has the photo's light.
+        """
         shape = shape.astype(float)
         points = to_picture(shape, scale, rotation, np.asarray(centre))
         index, weights, _ = rasterize(points, self.triangles, size[1], size[0])
@@ -48,11 +56,17 @@ class Drawing:
         palette = [COLOURS.get(name, np.asarray(skin_colour) * 255) for name in self.model.material_names]
         colour = np.array(palette, float)[self.material[np.maximum(index, 0)]] / 255
         light = 0.38 + 0.62 * np.clip(normals @ LIGHT, 0, 1)
-        return np.clip(colour**2.2 * light[..., None] * 1.15, 0, 1) ** (1 / 2.2) * 255, index >= 0
+        shaded = np.clip(colour**2.2 * light[..., None] * 1.15, 0, 1) ** (1 / 2.2) * 255
+        if texture is not None:
+            uv = np.einsum("hwc,hwcd->hwd", weights, self.uv[np.maximum(index, 0)]).astype(np.float32) * len(texture)
+            skin_there = cv2.remap(texture, uv[..., 0] - 0.5, len(texture) - uv[..., 1] - 0.5, cv2.INTER_LINEAR)
+            textured = self.textured[self.material[np.maximum(index, 0)]]
+            shaded = np.where(textured[..., None], skin_there, shaded)
+        return shaded, index >= 0
 
 
 def row(drawing, picture, face, tile=TILE):
-    """The tiles of one face: photo, overlay, head posed, head from the front, head from the side."""
+    """The tiles of one face: photo, overlay, the head from two sides, and from three with the photo's skin."""
     model = drawing.model
     side = 2.1 * (face.box[2] - face.box[0])
     corner = np.array([(face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2 - 0.08 * side]) - side / 2
@@ -67,10 +81,11 @@ def row(drawing, picture, face, tile=TILE):
     )
     plain = np.full_like(photo, 60)
     over = np.where(mask[..., None], 0.25 * photo + 0.75 * posed, photo)
-    tiles = [photo, over, np.where(mask[..., None], posed, plain)]
-    for yaw in (0, 60):
+    tiles = [photo, over]
+    texture = skin_texture(picture, face, 1024)
+    for yaw, shown in ((0, None), (60, None), (0, texture), (45, texture), (-85, texture)):
         view, seen = drawing.shade(
-            shape, colour, 2100 * tile / 300, pose.matrix(yaw, 0, 0), (tile, tile), (2 * tile,) * 2
+            shape, colour, 2100 * tile / 300, pose.matrix(yaw, 0, 0), (tile, tile), (2 * tile,) * 2, shown
         )
         tiles.append(np.where(seen[..., None], view, plain))
     return [cv2.resize(t.astype(np.uint8), (tile, tile), interpolation=cv2.INTER_AREA) for t in tiles]

@@ -4,35 +4,43 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from . import frames, materials
+from . import frames, materials, sliders
 
 IDENTITY_LIMIT = 3.0  # sigma
 
 
 def identity_name(model, i):
     """Name of the shape key of identity component `i` of 0 to 39: its number from 1 and what it does."""
-    return f"Identity {i + 1:02d} {model.identity_names[i]}".rstrip()
+    return f"{sliders.IDENTITY}{i + 1:02d} {model.identity_names[i]}".rstrip()
 
 
-def build_head(model, face, skin_colour, name="Head", posed=True, place=(0.0, 0.0, 0.0)):
-    """Create the head of a Reconstruction `face` and return its object.
+def build_head(model, face, skin_colour, name="Head", posed=True, place=(0.0, 0.0, 0.0), skin_image=None):
+    """Create the head of a Reconstruction `face`: a generator that yields the share that is done, returns its object.
 
     The Basis is the mean head; identity keys run in sigma from -3 to 3, expression keys from 0 to 1, all set to the
-    person's values. `skin_colour` is sRGB 0..1. `posed` turns the object as the head is turned in the photo; otherwise
-    it stands upright. `place` is where its origin, between the eyes, comes to lie.
+    person's values. `skin_colour` is sRGB 0..1, `skin_image` a bpy image for the UV map in its place. `posed` turns the
+    object as the head is turned in the photo; otherwise it stands upright. `place` is where its origin, between the
+    eyes, comes to lie.
     """
     mesh = bpy.data.meshes.new(name)
     head = bpy.data.objects.new(name, mesh)
     bpy.context.scene.collection.objects.link(head)
     _fill(mesh, model)
     for material in model.material_names:
-        mesh.materials.append(materials.part(material, skin_colour))
+        mesh.materials.append(materials.part(material, skin_colour, skin_image))
     for group, rows in model.groups.items():
         head.vertex_groups.new(name=group).add(rows.tolist(), 1.0, "REPLACE")
-    _shape_keys(head, model, face)
+    yield 0.1
+    yield from _shape_keys(head, model, face)
+    sliders.remember(head, face, posed)
+    turn_head(head, face, posed, place)
+    return head
+
+
+def turn_head(head, face, posed, place):
+    """Turn a head as it is turned in the photo, or stand it upright; its origin comes to lie at `place`."""
     turned = Matrix(frames.rotation(face.rotation).tolist()).to_4x4() if posed else Matrix()
     head.matrix_world = Matrix.Translation(place) @ turned
-    return head
 
 
 def _fill(mesh, model):
@@ -61,7 +69,11 @@ def _shape_keys(head, model, face):
         key.slider_min, key.slider_max = low, high
         key.value = float(value)
 
+    total = len(face.identity) + len(face.expression)
     for i, (displacement, value) in enumerate(zip(model.identity, face.identity, strict=True)):
         add(identity_name(model, i), displacement, value, -IDENTITY_LIMIT, IDENTITY_LIMIT)
-    for name, displacement, value in zip(model.expression_names, model.expression, face.expression, strict=True):
+        yield 0.1 + 0.9 * (i + 1) / total
+    expressions = zip(model.expression_names, model.expression, face.expression, strict=True)
+    for i, (name, displacement, value) in enumerate(expressions, len(face.identity)):
         add(name, displacement, value, 0.0, 1.0)
+        yield 0.1 + 0.9 * (i + 1) / total

@@ -20,8 +20,9 @@ PARTS = {
 LIP_TINT = np.array([0.92, 0.68, 0.68])
 
 
-def part(name, skin_colour):
-    """A new Principled material for a part of the head; `skin_colour` is sRGB 0..1."""
+def part(name, skin_colour, skin_image=None):
+    """A new Principled material for a part of the head; `skin_colour` is sRGB 0..1, `skin_image` a bpy image for skin
+    and lips in the place of their colour."""
     colour, roughness = PARTS[name]
     material = bpy.data.materials.new(f"Head {name}")
     if material.node_tree is None:
@@ -35,5 +36,9 @@ def part(name, skin_colour):
         shader.inputs["Subsurface Weight"].default_value = 0.12
         shader.inputs["Subsurface Radius"].default_value = (0.01, 0.004, 0.002)
         shader.inputs["Subsurface Scale"].default_value = 0.3
+    if colour is None and skin_image is not None:
+        texture = material.node_tree.nodes.new("ShaderNodeTexImage")
+        texture.image, texture.location = skin_image, (-320, 300)
+        material.node_tree.links.new(texture.outputs["Color"], shader.inputs["Base Color"])
     material.diffuse_color = (*rgb, 1.0)
     return material

@@ -10,6 +10,7 @@ from . import frames
 DISTANCE = 1.0  # metres from the head: an orthographic camera sees the same from anywhere
 # the camera's axes (right, up, backwards) in Blender's frame, for a camera in front of the face
 _FRONT = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
+CAMERA = "synergy_camera"  # custom property of a head: the camera that sees it as the photo does
 LARGEST_IMAGE = 4096  # pixels along the longer side of the photo kept in the file
 
 
@@ -39,20 +40,10 @@ def match_camera(face, size, image=None, posed=True, name="Photo camera", place=
     data = bpy.data.cameras.new(name)
     data.type = "ORTHO"
     data.sensor_fit = "AUTO"
-    data.ortho_scale = max(width, height) / face.scale
     data.clip_start, data.clip_end = 0.01, 10 * DISTANCE
     camera = bpy.data.objects.new(name, data)
     bpy.context.scene.collection.objects.link(camera)
-    aside = (width / 2 - face.centre[0]) / face.scale
-    above = -(height / 2 - face.centre[1]) / face.scale
-    world = np.eye(4)
-    world[:3, :3] = _FRONT
-    world[:3, 3] = frames.points(np.array([aside, above, DISTANCE]))
-    if not posed:  # the head stands upright, so the camera turns about it instead
-        back = np.eye(4)
-        back[:3, :3] = frames.rotation(face.rotation).T
-        world = back @ world
-    camera.matrix_world = Matrix.Translation(place) @ Matrix(world.tolist())
+    place_camera(camera, face, size, posed, place)
     if image is not None:
         data.show_background_images = True
         behind = data.background_images.new()
@@ -66,3 +57,35 @@ def match_camera(face, size, image=None, posed=True, name="Photo camera", place=
     scene.render.resolution_percentage = 100
     scene.render.pixel_aspect_x = scene.render.pixel_aspect_y = 1.0
     return camera
+
+
+def place_camera(camera, face, size, posed, place):
+    """Lay an orthographic camera so that the head of `face` is where the photo of `size` shows it."""
+    width, height = size
+    camera.data.ortho_scale = max(width, height) / face.scale
+    aside = (width / 2 - face.centre[0]) / face.scale
+    above = -(height / 2 - face.centre[1]) / face.scale
+    world = np.eye(4)
+    world[:3, :3] = _FRONT
+    world[:3, 3] = frames.points(np.array([aside, above, DISTANCE]))
+    if not posed:  # the head stands upright, so the camera turns about it instead
+        back = np.eye(4)
+        back[:3, :3] = frames.rotation(face.rotation).T
+        world = back @ world
+    camera.matrix_world = Matrix.Translation(place) @ Matrix(world.tolist())
+
+
+def camera_of(head):
+    """The camera that sees a head as its photo does, or None if it is gone."""
+    camera = head.get(CAMERA)
+    return camera if camera is not None and camera.type == "CAMERA" else None
+
+
+def look_through(camera, area):
+    """Make a camera the scene's, with the resolution of its photo, and look through it in a 3D view's area."""
+    scene = bpy.context.scene
+    scene.camera = camera
+    if camera.data.background_images and camera.data.background_images[0].image is not None:
+        scene.render.resolution_x, scene.render.resolution_y = camera.data.background_images[0].image.size
+    if area is not None and area.type == "VIEW_3D":
+        area.spaces.active.region_3d.view_perspective = "CAMERA"

@@ -33,6 +33,7 @@ def made_up_face(model):
         centre=centre,
         box=(0, 0, 1, 1),
         confidence=1.0,
+        evidence=np.array([1.0, 1.0, 1.0]),
     )
 
 
@@ -150,3 +151,32 @@ def test_operator_builds_and_reports(tmp_path):
         assert len(bpy.data.objects) == before
     finally:
         synergy_blender.unregister()
+
+
+def test_a_build_that_is_stopped_leaves_nothing():
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    model = head_model.load()
+    bpy.context.scene.render.resolution_x = 1234
+    kinds = ("objects", "meshes", "cameras", "images", "materials", "shape_keys")
+    before = {kind: len(getattr(bpy.data, kind)) for kind in kinds}
+    picture = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
+    building = scene.add_heads_in_steps(model, [made_up_face(model)] * 2, picture, "photo.png")
+    shares = [next(building) for _ in range(120)]
+    assert shares == sorted(shares) and 0.5 < shares[-1] < 1
+    assert len(bpy.data.objects) > before["objects"]
+    building.close()
+    assert {kind: len(getattr(bpy.data, kind)) for kind in kinds} == before
+    assert bpy.context.scene.camera is None and bpy.context.scene.render.resolution_x == 1234
+
+
+def test_a_texture_is_packed_and_feeds_skin_and_lips():
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    model = head_model.load()
+    picture = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
+    skins = [np.full((256, 256, 3), (200, 150, 120), np.uint8)]
+    [(head, _)] = scene.add_heads(model, [made_up_face(model)], picture, "photo.png", textures=skins)
+    for material in head.data.materials:
+        images = [node.image for node in material.node_tree.nodes if node.type == "TEX_IMAGE"]
+        assert len(images) == (material.name.split(".")[0] in ("Head skin", "Head lips"))
+        for image in images:
+            assert tuple(image.size) == (256, 256) and image.packed_file is not None

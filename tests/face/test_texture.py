@@ -1,0 +1,69 @@
+"""The photo's skin in the UV map: exact where it is seen, plausible where it is not."""
+
+import numpy as np
+import pytest
+from skimage import data
+
+from synergy_blender.face import head_model, raster, reconstruct, skin_texture, texture
+
+
+@pytest.fixture(scope="module")
+def astronaut():
+    picture = data.astronaut()
+    [face] = reconstruct(picture)
+    return picture, face, skin_texture(picture, face, 512)
+
+
+def test_rasterize_known_answers():
+    points = np.array([[0, 0], [8, 0], [0, 8], [8, 8]], float)
+    index, weights = raster.rasterize(points, np.array([[0, 1, 2], [1, 3, 2]]), 8, 8)
+    assert (index >= 0).all() and index[0, 0] == 0 and index[7, 7] == 1
+    np.testing.assert_allclose(weights.sum(2), 1, atol=1e-6)
+    np.testing.assert_allclose(
+        np.einsum("hwc,hwcd->hwd", weights, points[np.array([[0, 1, 2], [1, 3, 2]])[index]])[3, 5],
+        [5.5, 3.5],
+        atol=1e-5,
+    )
+    near = raster.rasterize(
+        np.vstack([points, points]), np.array([[4, 5, 6], [0, 1, 2]]), 8, 8, np.repeat([1.0, 2.0], 4)
+    )
+    assert set(np.unique(near[0])) == {-1, 0}
+
+
+def test_partners_are_mirror_images():
+    model = head_model.load()
+    other = texture.mirror_of(model)
+    np.testing.assert_allclose(model.mean[other], model.mean * [-1, 1, 1], atol=2e-6)
+
+
+def test_seen_skin_looks_as_in_the_photo(astronaut):
+    picture, face, skin = astronaut
+    model = head_model.load()
+    at, corners, weights = texture._texels(512)
+    places = np.einsum("nc,ncd->nd", weights, face.vertices[corners])
+    mean = np.einsum("nc,ncd->nd", weights, model.mean[corners])
+    cheeks = (np.abs(mean[:, 0]) < 0.035) & (mean[:, 1] > -0.045) & (mean[:, 1] < -0.02) & (mean[:, 2] > 0.005)
+    assert cheeks.sum() > 500
+    there = picture[places[cheeks, 1].astype(int), places[cheeks, 0].astype(int)].astype(float)
+    assert np.abs(skin.reshape(-1, 3)[at[cheeks]] - there).mean() < 8
+
+
+def test_what_is_not_seen_is_skin_and_neither_backdrop_nor_clothes(astronaut):
+    _, _, skin = astronaut
+    model = head_model.load()
+    at, corners, weights = texture._texels(512)
+    mean = np.einsum("nc,ncd->nd", weights, model.mean[corners])
+    neck, cheek = mean[:, 1] < -0.13, (np.abs(mean[:, 0]) < 0.03) & (mean[:, 2] > 0.01) & (mean[:, 1] > -0.045)
+    cheek &= mean[:, 1] < -0.02
+    colours = skin.reshape(-1, 3).astype(float)
+    wanted, found = np.median(colours[at[cheek]], axis=0), colours[at[neck]]
+    share = found / found.sum(1, keepdims=True) - wanted / wanted.sum()
+    assert np.abs(share).max() < 0.09  # the hue of skin: the photo's shirt is black, its wall white
+    assert found.mean() > 0.5 * wanted.mean()
+
+
+def test_size_and_refusal(astronaut):
+    picture, face, skin = astronaut
+    assert skin.shape == (512, 512, 3) and skin.dtype == np.uint8
+    with pytest.raises(ValueError, match="256 to 8192"):
+        skin_texture(picture, face, 100)
