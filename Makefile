@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: demo test check-head bench gallery
+.PHONY: demo test extension check-head bench gallery
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -16,6 +16,9 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	$(RUN) -m ruff check .
 	$(RUN) -m pytest
+
+extension: $(VENV)/ready
+	$(RUN) packaging/extension.py
 
 check-head: $(VENV)/ready
 	$(RUN) -m training.check_head

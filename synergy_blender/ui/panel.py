@@ -1,8 +1,11 @@
 """The Synergy tab in the 3D view's sidebar."""
 
 import bpy
+from bpy.props import StringProperty
 
-from .create import SYNERGY_OT_create_head
+from ..scene import HANDLES, camera_of
+from ..scene import sliders as heads
+from . import create, refine, sliders
 
 
 class SYNERGY_PT_main(bpy.types.Panel):
@@ -13,7 +16,113 @@ class SYNERGY_PT_main(bpy.types.Panel):
     bl_category = "Synergy"
 
     def draw(self, context):
-        self.layout.operator(SYNERGY_OT_create_head.bl_idname, icon="USER")
+        layout = self.layout
+        layout.operator(create.SYNERGY_OT_create_head.bl_idname, icon="USER")
+        if heads.is_head(context.object):
+            layout.prop(context.window_manager, "synergy_search", text="", icon="VIEWZOOM")
 
 
-CLASSES = [SYNERGY_PT_main]
+class _OfHead:
+    """A sub-panel that shows while a head is active."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Synergy"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context):
+        return heads.is_head(context.object)
+
+    def sliders(self, context, keys):
+        """One row for every key that the search finds."""
+        wanted = context.window_manager.synergy_search.lower()
+        column = self.layout.column(align=True)
+        for key in keys:
+            if wanted in spoken(key.name).lower() or wanted in key.name.lower():
+                column.prop(key, "value", text=spoken(key.name), slider=True)
+
+
+class SYNERGY_PT_photo(_OfHead, bpy.types.Panel):
+    bl_idname = "SYNERGY_PT_photo"
+    bl_label = "Photo"
+    bl_parent_id = "SYNERGY_PT_main"
+
+    def draw(self, context):
+        self.layout.operator(create.SYNERGY_OT_look_through.bl_idname, icon="CAMERA_DATA")
+        shown = HANDLES in context.object
+        self.layout.operator(refine.SYNERGY_OT_refine.bl_idname, icon="EMPTY_AXIS", depress=shown)
+        camera = camera_of(context.object)
+        if camera is not None and camera.data.background_images:
+            behind = camera.data.background_images[0]
+            self.layout.prop(behind, "alpha", text="Photo Opacity", slider=True)
+            self.layout.prop(behind, "display_depth", expand=True)
+
+
+class SYNERGY_PT_identity(_OfHead, bpy.types.Panel):
+    bl_idname = "SYNERGY_PT_identity"
+    bl_label = "Identity"
+    bl_parent_id = "SYNERGY_PT_main"
+
+    def draw(self, context):
+        buttons = self.layout.grid_flow(columns=2, even_columns=True, align=True)
+        for to, text in (
+            ("PHOTO", "As in the Photo"),
+            ("AVERAGE", "Average"),
+            ("RANDOM", "Random"),
+            ("SELECTED", "From Selected"),
+        ):
+            buttons.operator(sliders.SYNERGY_OT_identity.bl_idname, text=text).to = to
+        self.layout.operator(sliders.SYNERGY_OT_freeze_identity.bl_idname, icon="FREEZE")
+        self.sliders(context, heads.identity_keys(context.object))
+
+
+class SYNERGY_PT_expression(_OfHead, bpy.types.Panel):
+    bl_idname = "SYNERGY_PT_expression"
+    bl_label = "Expression"
+    bl_parent_id = "SYNERGY_PT_main"
+
+    def draw(self, context):
+        row = self.layout.row(align=True)
+        row.operator(sliders.SYNERGY_OT_expression.bl_idname, text="As in the Photo").to = "PHOTO"
+        row.operator(sliders.SYNERGY_OT_expression.bl_idname, text="Neutral").to = "NEUTRAL"
+        mirrored = heads.is_mirrored(context.object)
+        self.layout.operator(sliders.SYNERGY_OT_mirror.bl_idname, icon="MOD_MIRROR", depress=mirrored)
+
+
+def _group_panel(group):
+    """The sub-panel of one group of expressions."""
+
+    def draw(self, context):
+        self.layout.operator(sliders.SYNERGY_OT_reset_group.bl_idname, icon="LOOP_BACK").group = group
+        self.sliders(context, heads.expression_keys(context.object, group))
+
+    name = "SYNERGY_PT_" + group.lower().replace(" ", "_")
+    body = {"bl_idname": name, "bl_label": group, "bl_parent_id": "SYNERGY_PT_expression", "draw": draw}
+    return type(name, (_OfHead, bpy.types.Panel), body)
+
+
+def spoken(name):
+    """A key's name as an artist reads it: "mouthSmileLeft" is "Mouth Smile Left"."""
+    if name.startswith(heads.IDENTITY):
+        return name.removeprefix(heads.IDENTITY)
+    return "".join(f" {letter}" if letter.isupper() else letter for letter in name).title()
+
+
+CLASSES = [
+    SYNERGY_PT_main,
+    SYNERGY_PT_photo,
+    SYNERGY_PT_identity,
+    SYNERGY_PT_expression,
+    *map(_group_panel, heads.EXPRESSION_GROUPS),
+]
+
+
+def register_properties():
+    bpy.types.WindowManager.synergy_search = StringProperty(
+        name="Search", description="Show only sliders whose name has this in it", options={"TEXTEDIT_UPDATE"}
+    )
+
+
+def unregister_properties():
+    del bpy.types.WindowManager.synergy_search
