@@ -85,36 +85,63 @@ def _with_blender(path):
         bpy.data.images.remove(image)
     if picture is None:
         raise PhotoError(f"{path} is damaged or not a picture: get a whole copy of it.")
-    return turned(picture, exif_orientation(path))
+    return turned(picture, exif(path).get(ORIENTATION, 1))
 
 
-def exif_orientation(path):
-    """The EXIF orientation, 1 to 8, of a JPEG file (CIPA DC-008, tag 274); 1 where there is none."""
+ORIENTATION, EXIF_BLOCK, FOCAL_35MM = 274, 34665, 41989  # tags (CIPA DC-008)
+
+
+def exif(path):
+    """The whole numbers of a JPEG file's EXIF tags by tag; empty where there are none.
+
+    Look up ORIENTATION, 1 to 8, and FOCAL_35MM, millimetres on a picture 36 mm wide.
+    """
     with Path(path).open("rb") as file:
         head = file.read(65_536)
     at = 2
     while head[:2] == b"\xff\xd8" and at + 4 <= len(head) and head[at] == 0xFF:
         marker, size = head[at + 1], int.from_bytes(head[at + 2 : at + 4], "big")
         if marker == 0xE1 and head[at + 4 : at + 10] == b"Exif\0\0":
-            block = head[at + 10 : at + 2 + size]
-            order = {b"II": "little", b"MM": "big"}.get(block[:2])
-            if order is None:
-                return 1
-            first = int.from_bytes(block[4:8], order)
-            count = int.from_bytes(block[first : first + 2], order)
-            for entry in range(first + 2, first + 2 + 12 * count, 12):
-                if int.from_bytes(block[entry : entry + 2], order) == 274:
-                    found = int.from_bytes(block[entry + 8 : entry + 10], order)
-                    return found if 1 <= found <= 8 else 1
-            return 1
+            return _exif_tags(head[at + 10 : at + 2 + size])
         if marker == 0xDA:
             break
         at += 2 + size
-    return 1
+    return {}
+
+
+def _exif_tags(block):
+    """Tags of an EXIF block, a small TIFF file, that hold one whole number."""
+    order = {b"II": "little", b"MM": "big"}.get(block[:2])
+    if order is None:
+        return {}
+
+    def number(at, size):
+        return int.from_bytes(block[at : at + size], order)
+
+    tags = {}
+
+    def read(first):
+        for entry in range(first + 2, first + 2 + 12 * number(first, 2), 12):
+            kind = number(entry + 2, 2)
+            if kind in (3, 4) and number(entry + 4, 4) == 1:
+                tags.setdefault(number(entry, 2), number(entry + 8, 2 if kind == 3 else 4))
+
+    read(number(4, 4))
+    if EXIF_BLOCK in tags:
+        read(tags[EXIF_BLOCK])
+    return tags
+
+
+def focal_length(path):
+    """The lens a photo was taken with as its focal length on 35 mm film, or None where its file does not say."""
+    millimetres = exif(path).get(FOCAL_35MM, 0)
+    return float(millimetres) if 5 <= millimetres <= 2000 else None
 
 
 def turned(picture, orientation):
-    """A picture (H, W, C) as it stands upright, given its EXIF orientation."""
+    """A picture (H, W, C) as it stands upright, given its EXIF orientation; as it is for what is none."""
+    if not 1 <= orientation <= 8:
+        return picture
     if orientation >= 5:
         picture = picture.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):

@@ -1,18 +1,26 @@
 """From Reconstructions to Blender data. The only room that writes bpy.data."""
 
 from .handles import HANDLES, hide_handles, refit, show_handles
-from .heads import add_heads, add_heads_in_steps
-from .photograph import camera_of, image_of, look_through, match_camera
+from .heads import PHOTO_LENS, add_heads, add_heads_in_steps, add_skin
+from .photograph import camera_of, image_of, lens_of, look_through, match_camera, set_lens
+from .studio import mark_asset
+from .upgrade import upgrade_heads
 
 __all__ = [
     "HANDLES",
+    "PHOTO_LENS",
     "add_heads",
     "add_heads_in_steps",
+    "add_skin",
     "camera_of",
     "hide_handles",
     "image_of",
+    "lens_of",
     "look_through",
+    "mark_asset",
     "match_camera",
     "refit",
+    "set_lens",
     "show_handles",
+    "upgrade_heads",
 ]

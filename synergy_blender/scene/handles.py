@@ -6,15 +6,17 @@ import numpy as np
 from ..face import parameters_from_landmarks
 from . import frames, sliders
 from .head import turn_head
-from .photograph import DISTANCE, camera_of, place_camera
+from .photograph import camera_of, lens_of, metres_per_pixel, place_camera, size_of_photo
 
 HANDLES = "synergy_handles"  # custom property of a head: the collection of its handles
-HANDLE_SIZE, BEFORE_HEAD = 0.0015, 0.3  # metres: radius of a handle; from the head's origin towards the camera
+HANDLE_SIZE, DEPTH = 3.0, 0.7  # radius of a handle in pixels of the photo; metres from the camera
 
 
 def show_handles(head, model):
     """Put a handle on every landmark of a head, before the photo; returns them. Raises ValueError without a camera."""
     camera = _camera(head)
+    points = landmarks_in_photo(head, model)
+    radius = HANDLE_SIZE * metres_per_pixel(camera, DEPTH) * max(1.0, max(size_of_photo(camera)) / 1000)
     hide_handles(head)
     collection = bpy.data.collections.new(f"{head.name} landmarks")
     bpy.context.scene.collection.children.link(collection)
@@ -22,14 +24,14 @@ def show_handles(head, model):
     handles = []
     for i in range(len(model.landmark_vertices)):
         handle = bpy.data.objects.new(f"Landmark {i + 1:02d}", None)
-        handle.empty_display_type, handle.empty_display_size = "SPHERE", HANDLE_SIZE
+        handle.empty_display_type, handle.empty_display_size = "SPHERE", radius
         handle.show_in_front = True
         handle.lock_location[2] = True
         handle.lock_rotation = handle.lock_scale = (True, True, True)
         handle.parent = camera
         collection.objects.link(handle)
         handles.append(handle)
-    _put(handles, camera, landmarks_in_photo(head, model))
+    _put(handles, camera, points)
     return handles
 
 
@@ -44,20 +46,23 @@ def hide_handles(head):
         del head[HANDLES]
 
 
-def refit(head):
+def refit(head, model):
     """Solve identity, expression and pose again from where a head's handles are, and let head and camera follow.
 
     Returns the Reconstruction. Raises ValueError where handles or camera are missing.
     """
     camera, collection = _camera(head), head.get(HANDLES)
     handles = [] if collection is None else sorted(collection.objects, key=lambda handle: handle.name)
-    points = _photo_points(camera, np.array([handle.location[:2] for handle in handles]).reshape(-1, 2))
+    size = size_of_photo(camera)
+    places = np.array([handle.location[:2] for handle in handles]).reshape(-1, 2)
+    points = places / metres_per_pixel(camera, DEPTH) * [1, -1] + np.array(size) / 2
     face = parameters_from_landmarks(points)
     posed = sliders.is_posed(head)
+    sliders.remember(head, face, posed)
     sliders.set_identity(head, face.identity)
     sliders.set_expression(head, face.expression)
     turn_head(head, face, posed, head.location.copy())
-    place_camera(camera, face, _size(camera), posed, head.location.copy())
+    place_camera(camera, head, model, face, size, lens_of(camera))
     _put(handles, camera, points)
     return face
 
@@ -70,29 +75,22 @@ def landmarks_in_photo(head, model):
     )
     points = frames.points(model.landmarks(model.vertices(identity, expression)))
     seen = np.array(camera.matrix_world.inverted() @ head.matrix_world)
-    return _photo_points(camera, (points @ seen[:3, :3].T + seen[:3, 3])[:, :2])
+    x, y, z = (points @ seen[:3, :3].T + seen[:3, 3]).T
+    pixel = metres_per_pixel(camera, -z)
+    return np.stack([x, -y], 1) / np.reshape(pixel, (-1, 1)) + np.array(size_of_photo(camera)) / 2
 
 
 def _camera(head):
     camera = camera_of(head)
-    if camera is None or not camera.data.background_images or camera.data.background_images[0].image is None:
-        raise ValueError("The head's camera or its photo was deleted: build the head again.")
+    if camera is None:
+        raise ValueError("The camera of this head was deleted: build the head again.")
+    size_of_photo(camera)
     return camera
-
-
-def _size(camera):
-    return tuple(camera.data.background_images[0].image.size)
-
-
-def _photo_points(camera, places):
-    """Photo pixels (N, 2) of places (N, 2) in the camera's plane, metres."""
-    width, height = _size(camera)
-    return places * [1, -1] * (max(width, height) / camera.data.ortho_scale) + [width / 2, height / 2]
 
 
 def _put(handles, camera, points):
     """Move handles to photo pixels (N, 2)."""
-    width, height = _size(camera)
-    places = (points - [width / 2, height / 2]) * [1, -1] * (camera.data.ortho_scale / max(width, height))
+    middle = np.array(size_of_photo(camera)) / 2
+    places = (points - middle) * [1, -1] * metres_per_pixel(camera, DEPTH)
     for handle, place in zip(handles, places, strict=True):
-        handle.location = (*place, BEFORE_HEAD - DISTANCE)
+        handle.location = (*place, -DEPTH)

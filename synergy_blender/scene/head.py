@@ -14,33 +14,34 @@ def identity_name(model, i):
     return f"{sliders.IDENTITY}{i + 1:02d} {model.identity_names[i]}".rstrip()
 
 
-def build_head(model, face, skin_colour, name="Head", posed=True, place=(0.0, 0.0, 0.0), skin_image=None):
+def build_head(model, face, skin_colour, name="Head", posed=True, place=(0.0, 0.0, 0.0), unit=1.0):
     """Create the head of a Reconstruction `face`: a generator that yields the share that is done, returns its object.
 
     The Basis is the mean head; identity keys run in sigma from -3 to 3, expression keys from 0 to 1, all set to the
-    person's values. `skin_colour` is sRGB 0..1, `skin_image` a bpy image for the UV map in its place. `posed` turns the
-    object as the head is turned in the photo; otherwise it stands upright. `place` is where its origin, between the
-    eyes, comes to lie.
+    person's values. `skin_colour` is sRGB 0..1. `posed` turns the object as the head is turned in the photo; otherwise
+    it stands upright. `place` is where its origin, between the eyes, comes to lie, `unit` the size of a metre.
     """
     mesh = bpy.data.meshes.new(name)
     head = bpy.data.objects.new(name, mesh)
     bpy.context.scene.collection.objects.link(head)
     _fill(mesh, model)
     for material in model.material_names:
-        mesh.materials.append(materials.part(material, skin_colour, skin_image))
+        mesh.materials.append(materials.part(material, skin_colour))
     for group, rows in model.groups.items():
         head.vertex_groups.new(name=group).add(rows.tolist(), 1.0, "REPLACE")
     yield 0.1
     yield from _shape_keys(head, model, face)
     sliders.remember(head, face, posed)
+    head.scale = (unit, unit, unit)
     turn_head(head, face, posed, place)
     return head
 
 
 def turn_head(head, face, posed, place):
-    """Turn a head as it is turned in the photo, or stand it upright; its origin comes to lie at `place`."""
-    turned = Matrix(frames.rotation(face.rotation).tolist()).to_4x4() if posed else Matrix()
-    head.matrix_world = Matrix.Translation(place) @ turned
+    """Turn a head as it is turned in the photo, or stand it upright, in the size that it has; its origin comes to lie
+    at `place`."""
+    turned = Matrix(frames.rotation(face.rotation).tolist()) if posed else Matrix.Identity(3)
+    head.matrix_world = Matrix.LocRotScale(place, turned, head.scale)
 
 
 def _fill(mesh, model):

@@ -4,26 +4,19 @@ import bpy
 
 from ..face import skin
 from .head import build_head
-from .photograph import CAMERA, image_of, match_camera
+from .materials import put_skin
+from .photograph import image_of, match_camera
 
 BETWEEN_HEADS = 0.4  # metres
-KEPT = (
-    "objects",
-    "meshes",
-    "cameras",
-    "images",
-    "materials",
-    "shape_keys",
-)  # collections of bpy.data that are added to
+PHOTO_LENS = "synergy_photo_lens"  # custom property of a head: the photo's focal length on 35 mm film, where known
+# collections of bpy.data that are added to; shape keys go with their meshes
+KEPT = ("objects", "meshes", "cameras", "images", "materials")
+RESOLUTION = ("resolution_x", "resolution_y", "resolution_percentage", "pixel_aspect_x", "pixel_aspect_y")
 
 
-def add_heads(model, faces, picture, photo_name, posed=True, textures=None):
-    """Build a head and a camera for every Reconstruction in `faces`; returns [(head, camera)], the first one active.
-
-    `picture` (H, W, 3) uint8 is the photo they come from, `photo_name` the name of the image kept in the file,
-    `textures` a skin (N, N, 3) uint8 for every face, or None.
-    """
-    steps = add_heads_in_steps(model, faces, picture, photo_name, posed, textures)
+def add_heads(*arguments, **more):
+    """Build a head and a camera for every face, as add_heads_in_steps, at once; returns [(head, camera)]."""
+    steps = add_heads_in_steps(*arguments, **more)
     while True:
         try:
             next(steps)
@@ -31,51 +24,79 @@ def add_heads(model, faces, picture, photo_name, posed=True, textures=None):
             return end.value
 
 
-def add_heads_in_steps(model, faces, picture, photo_name, posed=True, textures=None):
-    """`add_heads` as a generator, for a window that goes on drawing: yields the share that is done, returns the heads.
+def add_heads_in_steps(
+    model, faces, picture, photo_name, posed=True, textures=None, image=None, unit=1.0, smooth=0, photo_lens=None
+):
+    """Build a head and a camera for every Reconstruction in `faces`, the first one active: a generator, for a window
+    that goes on drawing, that yields the share that is done and returns [(head, camera)].
 
+    `picture` (H, W, 3) uint8 is the photo they come from; `image` the bpy image of it, or None for a new one called
+    `photo_name`. `textures` are skins (N, N, 3) uint8 for every face, or a function that gives them or None while they
+    are not there yet (the generator then yields 1). `unit` is the size of a metre, `smooth` how often a modifier
+    subdivides the heads, `photo_lens` the photo's focal length in millimetres on 35 mm film, if it is known.
     A generator that is closed or fails takes away what it has made and puts the scene's camera and resolution back.
     """
     scene = bpy.context.scene
-    before = {name: set(getattr(bpy.data, name)) for name in KEPT}
-    render = scene.render
-    settings = {name: getattr(render, name) for name in ("resolution_x", "resolution_y", "resolution_percentage")}
-    settings |= {name: getattr(render, name) for name in ("pixel_aspect_x", "pixel_aspect_y")}
-    camera = scene.camera
+    undo = _Undo(scene)
     try:
-        image = image_of(picture, photo_name)
+        image = image or image_of(picture, photo_name)
         yield 0.1
         size = picture.shape[1], picture.shape[0]
         made = []
         for i, face in enumerate(faces):
             name = "Head" if len(faces) == 1 else f"Head {i + 1}"
-            standing = {"posed": posed, "place": (BETWEEN_HEADS * i, 0.0, 0.0)}
             colour = skin.mean_colour(picture, face, model)
-            if textures is not None:
-                standing["skin_image"] = image_of(textures[i], f"{name} skin")
-                yield 0.1 + 0.9 * i / len(faces)
+            place = (BETWEEN_HEADS * unit * i, 0.0, 0.0)
             head = yield from _scaled(
-                build_head(model, face, colour, name=name, **standing),
-                0.1 + 0.9 * i / len(faces),
-                0.9 / len(faces),
+                build_head(model, face, colour, name, posed, place, unit), 0.1 + 0.8 * i / len(faces), 0.8 / len(faces)
             )
-            standing.pop("skin_image", None)
-            seen_by = match_camera(face, size, image, name=f"{name} camera", **standing)
-            head[CAMERA] = seen_by
-            made.append((head, seen_by))
+            if photo_lens:
+                head[PHOTO_LENS] = photo_lens
+            if smooth:
+                modifier = head.modifiers.new("Subdivision", "SUBSURF")
+                modifier.levels = modifier.render_levels = smooth
+            made.append((head, match_camera(head, model, face, size, image, f"{name} camera")))
         scene.camera = made[0][1]
+        for thing in bpy.context.selected_objects:
+            thing.select_set(False)
         bpy.context.view_layer.objects.active = made[0][0]
+        made[0][0].select_set(True)
         bpy.context.view_layer.update()
+        while callable(textures):
+            ready = textures()
+            if ready is None:
+                yield 1.0
+            else:
+                textures = ready
+        for (head, _), texture in zip(made, textures or (), strict=False):
+            add_skin(head, texture)
         return made
     except BaseException:
-        for name in KEPT[:-1]:  # shape keys go with their meshes
-            collection = getattr(bpy.data, name)
-            for thing in set(collection) - before[name]:
-                collection.remove(thing)
-        for name, value in settings.items():
-            setattr(render, name, value)
-        scene.camera = camera
+        undo()
         raise
+
+
+def add_skin(head, texture):
+    """Put a skin (N, N, 3) uint8 on a head as an image of its own."""
+    put_skin(head, image_of(texture, f"{head.name} skin"))
+
+
+class _Undo:
+    """Takes away what was added to the file since it was made, and puts the scene's camera and resolution back."""
+
+    def __init__(self, scene):
+        self.scene, self.camera = scene, scene.camera
+        self.before = {name: set(getattr(bpy.data, name)) for name in KEPT}
+        self.settings = {name: getattr(scene.render, name) for name in RESOLUTION}
+
+    def __call__(self):
+        for name in KEPT:
+            collection = getattr(bpy.data, name)
+            for thing in set(collection) - self.before[name]:
+                collection.remove(thing)
+        for name, value in self.settings.items():
+            setattr(self.scene.render, name, value)
+        self.scene.camera = self.camera
 
 
 def _scaled(steps, start, share):

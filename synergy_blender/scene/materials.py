@@ -17,17 +17,17 @@ PARTS = {
     "gums": ((0.62, 0.28, 0.28), 0.3),
     "tongue": ((0.66, 0.33, 0.32), 0.35),
 }
+SKIN = "Skin"  # name of the node with the photo's skin
 LIP_TINT = np.array([0.92, 0.68, 0.68])
 
 
-def part(name, skin_colour, skin_image=None):
-    """A new Principled material for a part of the head; `skin_colour` is sRGB 0..1, `skin_image` a bpy image for skin
-    and lips in the place of their colour."""
+def part(name, skin_colour):
+    """A new Principled material for a part of the head; `skin_colour` is sRGB 0..1."""
     colour, roughness = PARTS[name]
     material = bpy.data.materials.new(f"Head {name}")
     if material.node_tree is None:
         material.use_nodes = True
-    shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
+    shader = _shader(material)
     tint = LIP_TINT if name == "lips" else np.ones(3)
     rgb = frames.linear(skin_colour * tint if colour is None else colour)
     shader.inputs["Base Color"].default_value = (*rgb, 1.0)
@@ -36,9 +36,21 @@ def part(name, skin_colour, skin_image=None):
         shader.inputs["Subsurface Weight"].default_value = 0.12
         shader.inputs["Subsurface Radius"].default_value = (0.01, 0.004, 0.002)
         shader.inputs["Subsurface Scale"].default_value = 0.3
-    if colour is None and skin_image is not None:
-        texture = material.node_tree.nodes.new("ShaderNodeTexImage")
-        texture.image, texture.location = skin_image, (-320, 300)
-        material.node_tree.links.new(texture.outputs["Color"], shader.inputs["Base Color"])
     material.diffuse_color = (*rgb, 1.0)
     return material
+
+
+def put_skin(head, image):
+    """Put a bpy image for the UV map on a head's skin and lips, in the place of their colour."""
+    for slot in head.material_slots:
+        material = slot.material
+        if material is None or not material.name.startswith(("Head skin", "Head lips")):
+            continue
+        nodes = material.node_tree.nodes
+        texture = nodes.get(SKIN) or nodes.new("ShaderNodeTexImage")
+        texture.name, texture.image, texture.location = SKIN, image, (-320, 300)
+        material.node_tree.links.new(texture.outputs["Color"], _shader(material).inputs["Base Color"])
+
+
+def _shader(material):
+    return next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")

@@ -4,12 +4,11 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ..face import crop
-from . import frames
+from ..face import crop, perspective
+from ..face.reconstruct import to_picture
+from . import frames, sliders
 
 DISTANCE = 1.0  # metres from the head: an orthographic camera sees the same from anywhere
-# the camera's axes (right, up, backwards) in Blender's frame, for a camera in front of the face
-_FRONT = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 CAMERA = "synergy_camera"  # custom property of a head: the camera that sees it as the photo does
 LARGEST_IMAGE = 4096  # pixels along the longer side of the photo kept in the file
 
@@ -29,21 +28,18 @@ def image_of(picture, name):
     return image
 
 
-def match_camera(face, size, image=None, posed=True, name="Photo camera", place=(0.0, 0.0, 0.0)):
-    """Create an orthographic camera that lays the head of `face` over its photo, and return the camera's object.
+def match_camera(head, model, face, size, image=None, name="Photo camera", lens=0.0):
+    """Create a camera that lays the head of `face` over its photo, and return the camera's object.
 
-    `size` (width, height) of the photo in pixels; `image` a bpy image shown behind the head; `posed` and `place` as in
-    build_head.
+    `size` (width, height) of the photo in pixels; `image` a bpy image shown behind the head; `lens` as in place_camera.
     Also sets the scene's resolution to the photo's and makes the camera the scene's.
     """
     width, height = size
     data = bpy.data.cameras.new(name)
-    data.type = "ORTHO"
-    data.sensor_fit = "AUTO"
-    data.clip_start, data.clip_end = 0.01, 10 * DISTANCE
     camera = bpy.data.objects.new(name, data)
     bpy.context.scene.collection.objects.link(camera)
-    place_camera(camera, face, size, posed, place)
+    head[CAMERA] = camera
+    place_camera(camera, head, model, face, size, lens)
     if image is not None:
         data.show_background_images = True
         behind = data.background_images.new()
@@ -59,20 +55,62 @@ def match_camera(face, size, image=None, posed=True, name="Photo camera", place=
     return camera
 
 
-def place_camera(camera, face, size, posed, place):
-    """Lay an orthographic camera so that the head of `face` is where the photo of `size` shows it."""
+def place_camera(camera, head, model, face, size, lens=0.0):
+    """Lay a camera so that it sees a head object, wherever that stands, as the photo of `size` shows the `face`.
+
+    `face`: a Reconstruction, or its identity, expression, scale, rotation and centre. `lens` 0 is orthographic, as the
+    face was read; otherwise the focal length in millimetres on 35 mm film of a perspective camera, which shows the
+    landmarks where the orthographic one does.
+    """
     width, height = size
-    camera.data.ortho_scale = max(width, height) / face.scale
-    aside = (width / 2 - face.centre[0]) / face.scale
-    above = -(height / 2 - face.centre[1]) / face.scale
-    world = np.eye(4)
-    world[:3, :3] = _FRONT
-    world[:3, 3] = frames.points(np.array([aside, above, DISTANCE]))
-    if not posed:  # the head stands upright, so the camera turns about it instead
-        back = np.eye(4)
-        back[:3, :3] = frames.rotation(face.rotation).T
-        world = back @ world
-    camera.matrix_world = Matrix.Translation(place) @ Matrix(world.tolist())
+    data, unit = camera.data, head.matrix_world.median_scale
+    data.sensor_fit, data.sensor_width = "AUTO", perspective.FILM
+    middle = np.array([width / 2, height / 2])
+    if lens:
+        points = model.landmarks(model.vertices(face.identity, face.expression))
+        start = face.scale, face.rotation, face.centre
+        pixels = to_picture(points, *start)[:, :2]
+        focal = perspective.focal_pixels(lens, size)
+        rotation, shift = perspective.perspective_pose(points, pixels, start, focal, middle)
+        data.type, data.lens = "PERSP", lens
+    else:
+        rotation = face.rotation
+        shift = np.array([*(face.centre - middle) * [1, -1] / face.scale, -DISTANCE])
+        data.type, data.ortho_scale = "ORTHO", unit * max(width, height) / face.scale
+    data.clip_start, data.clip_end = 0.01 * unit, 100 * unit
+    there = np.eye(4)
+    there[:3, :3] = frames.MODEL_TO_BLENDER @ rotation.T
+    there[:3, 3] = frames.points(-shift @ rotation)
+    place, turn, _ = (head.matrix_world @ Matrix(there.tolist())).decompose()
+    camera.matrix_world = Matrix.LocRotScale(place, turn, None)
+
+
+def lens_of(camera):
+    """The focal length of a photo's camera in millimetres on 35 mm film, 0 for an orthographic one."""
+    return camera.data.lens if camera.data.type == "PERSP" else 0.0
+
+
+def metres_per_pixel(camera, depth):
+    """How large a pixel of the photo is `depth` before its camera."""
+    size = size_of_photo(camera)
+    if camera.data.type == "PERSP":
+        return depth / perspective.focal_pixels(camera.data.lens, size)
+    return camera.data.ortho_scale / max(size)
+
+
+def size_of_photo(camera):
+    """Width and height of the photo behind the head. Raises ValueError if it is gone."""
+    if not camera.data.background_images or camera.data.background_images[0].image is None:
+        raise ValueError("The photo behind the head was deleted: build the head again.")
+    return tuple(camera.data.background_images[0].image.size)
+
+
+def set_lens(head, model, lens):
+    """Look at a head through another lens (`place_camera`). Raises ValueError where its camera or photo is gone."""
+    camera = camera_of(head)
+    if camera is None:
+        raise ValueError("The camera of this head was deleted: build the head again.")
+    place_camera(camera, head, model, sliders.photo_face(head), size_of_photo(camera), lens)
 
 
 def camera_of(head):

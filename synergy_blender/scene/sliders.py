@@ -4,11 +4,13 @@ A head remembers the photo it was built from as JSON in a custom property, so th
 """
 
 import json
+from typing import NamedTuple
 
 import numpy as np
 
 REMEMBERED = "synergy_head"  # custom property of the head's object
-VERSION = 1
+VERSION = 2
+COMPONENTS = 40
 IDENTITY = "Identity "  # what names of identity keys begin with
 # Sub-panels of expressions and what the names of their keys begin with
 EXPRESSION_GROUPS = {
@@ -21,10 +23,20 @@ EXPRESSION_GROUPS = {
 PLAUSIBLE = 0.8  # sigma of a random person: the far ends together look like nobody
 
 
+class Face(NamedTuple):
+    """What a head remembers of its photo: fields of a Reconstruction."""
+
+    identity: np.ndarray
+    expression: np.ndarray
+    scale: float
+    rotation: np.ndarray
+    centre: np.ndarray
+
+
 def remember(head, face, posed):
-    """Keep the sliders of a Reconstruction with its head, and whether the head is posed as in the photo or upright."""
-    values = {"identity": np.asarray(face.identity).tolist(), "expression": np.asarray(face.expression).tolist()}
-    head[REMEMBERED] = json.dumps({"version": VERSION, "posed": bool(posed), **values})
+    """Keep what a Reconstruction says of the photo with its head, and whether the head is posed as in it or upright."""
+    kept = {name: np.asarray(getattr(face, name)).tolist() for name in Face._fields}
+    head[REMEMBERED] = json.dumps({"version": VERSION, "posed": bool(posed), **kept})
 
 
 def is_head(thing):
@@ -43,19 +55,27 @@ def expression_keys(head, group=None):
     return [key for key in head.data.shape_keys.key_blocks if key.name.startswith(starts)]
 
 
-def photo_values(head):
-    """Identity (40,) and expression (52,) as they were in the photo. Raises ValueError if they cannot be read."""
-    try:
-        kept = json.loads(head[REMEMBERED])
-        return np.array(kept["identity"], float), np.array(kept["expression"], float)
-    except (TypeError, ValueError, KeyError):
-        raise ValueError(f"{head.name} no longer knows its photo: build it again from the photo.") from None
+def photo_face(head):
+    """The Face that a head was built from. Raises ValueError if it cannot be read."""
+    kept = _remembered(head)
+    return Face(*(np.asarray(kept[name], float) for name in Face._fields))
 
 
 def is_posed(head):
-    """Whether a head was built posed as in the photo. Raises ValueError as photo_values."""
-    photo_values(head)
-    return bool(json.loads(head[REMEMBERED]).get("posed", True))
+    """Whether a head was built posed as in the photo. Raises ValueError as photo_face."""
+    return bool(_remembered(head)["posed"])
+
+
+def _remembered(head):
+    try:
+        kept = json.loads(head[REMEMBERED])
+        for name, shape in (("identity", (40,)), ("expression", (52,)), ("rotation", (3, 3)), ("centre", (2,))):
+            if np.shape(np.asarray(kept[name], float)) != shape:
+                raise ValueError(name)
+        float(kept["scale"]), kept["posed"]
+    except (TypeError, ValueError, KeyError):
+        raise ValueError(f"{head.name} no longer knows its photo: build it again from the photo.") from None
+    return kept
 
 
 def _set(keys, values):
@@ -89,6 +109,20 @@ def copy_identity(source, target):
     set_identity(target, [key.value for key in identity_keys(source)])
 
 
+def symmetrise_identity(head, mirror):
+    """Make a person the same on both sides: the mean of the person and the mirror image; mirror (40, 40)."""
+    values = np.array([key.value for key in identity_keys(head)])
+    set_identity(head, (values + mirror @ values) / 2)
+
+
+def symmetrise_expression(head):
+    """Give both sides of the face the mean of their expressions."""
+    keys = {key.name: key for key in expression_keys(head)}
+    values = {name: (key.value + keys[_swapped(name)].value) / 2 for name, key in keys.items()}
+    for name, key in keys.items():
+        key.value = values[name]
+
+
 def freeze_identity(head):
     """Make the person that the identity sliders show the new Basis: those sliders go to 0, the head looks the same, and
     every other key moves what it moved before."""
@@ -113,6 +147,11 @@ def other_side(name):
     """The name of the expression of the other side, or the same where there is none."""
     if name in ("jawLeft", "jawRight", "mouthLeft", "mouthRight"):
         return name  # ways that the middle of the face can go, not sides of it
+    return _swapped(name)
+
+
+def _swapped(name):
+    """The name of an expression with left and right exchanged."""
     if name.endswith("Left"):
         return name[:-4] + "Right"
     return name[:-5] + "Left" if name.endswith("Right") else name

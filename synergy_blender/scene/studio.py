@@ -20,11 +20,14 @@ VIEWS = (-38.0, -90.0)  # degrees that the camera goes around the head, after th
 # azimuth and elevation in degrees, watts, size in metres
 LIGHTS = [(-40, 35, 11.0, 0.5), (20, 10, 4.0, 0.9), (70, 15, 4.0, 0.7), (160, 45, 8.0, 0.4)]
 
+PREVIEW, PREVIEW_TURN = 256, -25.0  # pixels and view of an asset's picture
+
 CHANGED = (  # render settings that are put back afterwards
     "engine",
     "film_transparent",
     "resolution_x",
     "resolution_y",
+    "resolution_percentage",
     "filepath",
     "use_border",
     "use_crop_to_border",
@@ -68,11 +71,43 @@ def render_sheet(head, camera, photo, path):
         row = [part for panel in panels for part in (panel, gap)][:-1]
         _save(np.concatenate(row, axis=1), Path(path))
     finally:
-        for thing in made:
-            data = thing.data
-            bpy.data.objects.remove(thing)
-            (bpy.data.lights if isinstance(data, bpy.types.Light) else bpy.data.cameras).remove(data)
+        _remove(made)
         _restore(scene, kept, camera)
+
+
+def mark_asset(head):
+    """Mark a head as an asset whose preview is a rendering of it alone."""
+    scene = bpy.context.scene
+    kept, camera = _settings(scene), scene.camera
+    others = [thing for thing in scene.objects if thing != head and not thing.hide_render]
+    made = []
+    try:
+        for thing in others:
+            thing.hide_render = True
+        _prepare(scene)
+        centre, size = _middle(head), head.matrix_world.median_scale
+        made += [_light(centre, *light, unit=size) for light in LIGHTS]
+        scene.camera = _camera_around(head, centre, PREVIEW_TURN)
+        made.append(scene.camera)
+        scene.render.use_border = False
+        scene.render.resolution_x = scene.render.resolution_y = PREVIEW
+        pixels = _render(scene)
+    finally:
+        for thing in others:
+            thing.hide_render = False
+        _remove(made)
+        _restore(scene, kept, camera)
+    head.asset_mark()
+    preview = head.preview_ensure()
+    preview.image_size = (PREVIEW, PREVIEW)
+    preview.image_pixels_float.foreach_set(np.ascontiguousarray(pixels[::-1], np.float32).ravel())
+
+
+def _remove(made):
+    for thing in made:
+        data = thing.data
+        bpy.data.objects.remove(thing)
+        (bpy.data.lights if isinstance(data, bpy.types.Light) else bpy.data.cameras).remove(data)
 
 
 def _settings(scene):
@@ -117,22 +152,23 @@ def _aim(thing, position, target):
     )
 
 
-def _light(target, azimuth, elevation, watts, size):
+def _light(target, azimuth, elevation, watts, size, unit=1.0):
     data = bpy.data.lights.new("Studio", "AREA")
-    data.energy, data.size = watts, size
+    data.energy, data.size = watts * unit**2, size * unit
     light = bpy.data.objects.new("Studio", data)
     bpy.context.scene.collection.objects.link(light)
-    _aim(light, target + _direction(azimuth, elevation) * 1.1, target)
+    _aim(light, target + _direction(azimuth, elevation) * 1.1 * unit, target)
     return light
 
 
 def _camera_around(head, target, turn):
     """An orthographic camera at `turn` degrees around the head, measured from where the face looks."""
     data = bpy.data.cameras.new("Studio")
-    data.type, data.ortho_scale = "ORTHO", 0.34
+    unit = head.matrix_world.median_scale
+    data.type, data.ortho_scale, data.clip_end = "ORTHO", 0.34 * unit, 1000 * unit
     camera = bpy.data.objects.new("Studio", data)
     bpy.context.scene.collection.objects.link(camera)
-    upright = head.matrix_world.to_3x3()
+    upright = head.matrix_world.to_3x3()  # as large as the head's metre
     _aim(camera, target + upright @ _direction(turn, 0), target)
     return camera
 

@@ -2,20 +2,27 @@
 
 import bpy
 
-from . import create, panel, preferences, refine, sliders
+from . import asset, box, chosen, create, lens, panel, preferences, refine, sliders
 
-CLASSES = [*create.CLASSES, *sliders.CLASSES, *refine.CLASSES, *panel.CLASSES, *preferences.CLASSES]
+ROOMS = (chosen, create, box, lens, sliders, refine, asset, panel, preferences)
+WITH_PROPERTIES = (chosen, lens, panel)
 
 
 def register():
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-    panel.register_properties()
+    for room in ROOMS:
+        for cls in room.CLASSES:
+            bpy.utils.register_class(cls)
+    for room in WITH_PROPERTIES:
+        room.register_properties()
     bpy.app.handlers.depsgraph_update_post.append(refine.follow)
+    bpy.app.handlers.load_post.append(panel.upgrade)
 
 
 def unregister():
+    bpy.app.handlers.load_post.remove(panel.upgrade)
     bpy.app.handlers.depsgraph_update_post.remove(refine.follow)
-    panel.unregister_properties()
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+    for room in WITH_PROPERTIES:
+        room.unregister_properties()
+    for room in reversed(ROOMS):
+        for cls in reversed(room.CLASSES):
+            bpy.utils.unregister_class(cls)

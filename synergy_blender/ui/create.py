@@ -1,54 +1,67 @@
-"""The operator that turns a photo file into heads, and dropping a photo on to the 3D view."""
+"""The operator that turns a photo into heads, and dropping a photo on to the 3D view."""
 
 import threading
 import time
 from pathlib import Path
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
 
 from .. import photo, scene
 from ..face import AssetError, head_model, reconstruct, skin_texture
 from ..scene import sliders
+from . import chosen, preferences
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 TICK, SLICE = 0.02, 0.03  # seconds between two looks at the work; of building at a time
-NO_FACE = "No face was found: choose another photo, larger or less covered."
+NO_FACE = "No face was found: draw a box around it, or choose another photo, larger or less covered."
 
 
 class _Looking(threading.Thread):
-    """Reconstructs the faces in a picture beside the window; `error` is a sentence for the user, or ""."""
+    """Reconstructs the faces in a picture beside the window, then synthesises their skin.
 
-    def __init__(self, picture, texture):
+    `faces` is set when the heads can be built, `textures` when their skin is there; `error` is a sentence for the user,
+    or "".
+    """
+
+    def __init__(self, picture, boxes, size):
         super().__init__(daemon=True)
-        self.picture, self.texture, self.faces, self.textures, self.error = picture, texture, [], None, ""
+        self.picture, self.boxes, self.size = picture, boxes, size
+        self.faces, self.textures, self.error, self.cancelled = None, None, "", False
 
     def run(self):
         try:
-            self.faces = reconstruct(self.picture)
-            if not self.faces:
+            faces = reconstruct(self.picture, self.boxes)
+            if not faces:
                 self.error = NO_FACE
-            elif self.texture:
-                self.textures = [skin_texture(self.picture, face, self.texture) for face in self.faces]
+                return
+            self.faces = faces
+            textures = []
+            for face in faces if self.size else ():
+                if self.cancelled:
+                    return
+                textures.append(skin_texture(self.picture, face, self.size))
+            self.textures = textures
         except (AssetError, ValueError) as error:
             self.error = str(error)
 
 
 class SYNERGY_OT_create_head(bpy.types.Operator, ImportHelper):
-    """Choose a photo and build an editable head from each face in it"""
+    """Build an editable head from each chosen face in the photo; without a photo, choose its file"""
 
     bl_idname = "synergy.create_head"
-    bl_label = "Create Head from Photo"
+    bl_label = "Create Head"
     bl_options = {"REGISTER", "UNDO"}
 
     filter_glob: StringProperty(default="*" + ";*".join(EXTENSIONS), options={"HIDDEN"})
+    filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
     upright: BoolProperty(
         name="Upright",
         description="Stand the head upright and turn the camera, instead of posing the head as in the photo",
         default=False,
     )
-
     texture: BoolProperty(
         name="Texture",
         description="Put the photo's skin on the head; what the photo does not show is filled in",
@@ -62,18 +75,33 @@ class SYNERGY_OT_create_head(bpy.types.Operator, ImportHelper):
     )
 
     def invoke(self, context, event):
-        if self.filepath and Path(self.filepath).is_file():  # dropped on to the view
+        if self.filepath or context.scene.synergy.photo is not None:  # dropped on to the view, or chosen in the panel
             return self.execute(context)
         return super().invoke(context, event)
 
     def execute(self, context):
+        settings = context.scene.synergy
         try:
-            size = int(self.size) if self.texture else 0
-            self._looking = _Looking(photo.read(self.filepath), size)  # Blender's reader must not run beside the window
-        except photo.PhotoError as error:
+            if self.filepath:  # Blender's reader must not run beside the window
+                picture, boxes, self._name = photo.read(self.filepath), None, Path(self.filepath).name
+                self._image, self._lens = None, photo.focal_length(self.filepath)
+            elif settings.photo is not None:
+                self._image, self._name = settings.photo, settings.photo.name
+                picture, boxes = chosen.picture_of(self._image), chosen.picked_boxes(settings)
+                path = chosen.file_of(self._image)
+                self._lens = None if path is None else photo.focal_length(path)
+                if not boxes:
+                    self.report({"ERROR"}, iface(NO_FACE))
+                    return {"CANCELLED"}
+            else:
+                self.report({"ERROR"}, iface("Choose a photo first."))
+                return {"CANCELLED"}
+        except (photo.PhotoError, OSError) as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        self._building = None
+        self._looking = _Looking(picture, boxes, int(self.size) if self.texture else 0)
+        self._building = self._made = None
+        self._preferences = preferences.of(context)
         if bpy.app.background or context.window is None:
             self._looking.run()
             while not self._looking.error and self._build() is not None:
@@ -82,59 +110,114 @@ class SYNERGY_OT_create_head(bpy.types.Operator, ImportHelper):
         self._looking.start()
         self._timer = context.window_manager.event_timer_add(TICK, window=context.window)
         context.window_manager.progress_begin(0, 100)
-        context.workspace.status_text_set("Synergy looks for faces.  Esc: cancel")
+        self._say(context, 0.0, iface("Synergy looks at the face"))
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 
     def modal(self, context, event):
         if event.type == "ESC":
+            self._looking.cancelled = True
             if self._building is not None:
                 self._building.close()
             self._tidy(context)
-            self.report({"INFO"}, "Cancelled: nothing was changed")
+            self.report({"INFO"}, iface("Cancelled: nothing was changed"))
             return {"CANCELLED"}
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
-        if self._looking.is_alive():
+        if self._looking.faces is None and self._looking.is_alive():
             return {"RUNNING_MODAL"}
         until = time.perf_counter() + SLICE
         while not self._looking.error:
             done = self._build()
             if done is None:
                 break
+            if done >= 1 and self._looking.is_alive():
+                self._say(context, 0.9, iface("Synergy paints the skin"))
+                return {"RUNNING_MODAL"}
             if time.perf_counter() > until:
-                context.window_manager.progress_update(int(100 * done))
-                context.workspace.status_text_set(f"Synergy builds the head: {done:.0%}.  Esc: cancel")
+                self._say(context, 0.8 * done, iface("Synergy builds the head"))
                 return {"RUNNING_MODAL"}
         self._tidy(context)
         return self._end(context)
 
     def _build(self):
-        """One step of building: the share that is done, or None at the end."""
+        """One step of building: the share that is done, 1 while the skin is awaited, or None at the end.
+
+        The heads are there and can be looked at while their skin is still on its way.
+        """
         if self._building is None:
-            name = Path(self.filepath).name
             self._building = scene.add_heads_in_steps(
                 head_model.load(),
                 self._looking.faces,
                 self._looking.picture,
-                name,
+                self._name,
                 posed=not self.upright,
-                textures=self._looking.textures,
+                textures=lambda: self._looking.textures,
+                image=self._image,
+                unit=self._preferences.unit,
+                smooth=int(self._preferences.density),
+                photo_lens=self._lens,
             )
         return next(self._building, None)
 
     def _end(self, context):
         if self._looking.error:
-            self.report({"ERROR"}, self._looking.error)
+            if self._building is not None:
+                self._building.close()
+            self.report({"ERROR"}, iface(self._looking.error))
             return {"CANCELLED"}
-        count = len(self._looking.faces)
-        self.report({"INFO"}, f"Built {count} head{'s' if count > 1 else ''}")
+        faces = self._looking.faces
+        if self._image is None:
+            behind = scene.camera_of(context.view_layer.objects.active).data.background_images[0].image
+            chosen.settle(context.scene.synergy, behind, [self._in_image(face.box, behind) for face in faces])
+        self.report({"INFO"}, iface("Built %d heads") % len(faces) if len(faces) > 1 else iface("Built a head"))
         return {"FINISHED"}
+
+    def _in_image(self, box, image):
+        """A box in the pixels of the image that is kept, within it."""
+        height, width = self._looking.picture.shape[:2]
+        ratio = image.size[0] / width
+        return [min(max(v * ratio, 0), limit * ratio) for v, limit in zip(box, (width, height) * 2, strict=True)]
+
+    def _say(self, context, done, what):
+        context.window_manager.progress_update(int(100 * done))
+        context.workspace.status_text_set(f"{what}: {done:.0%}.  " + iface("Esc: cancel"))
 
     def _tidy(self, context):
         context.window_manager.event_timer_remove(self._timer)
         context.window_manager.progress_end()
         context.workspace.status_text_set(None)
+
+
+class SYNERGY_OT_paste_photo(bpy.types.Operator):
+    """Take the picture on the clipboard as the photo"""
+
+    bl_idname = "synergy.paste_photo"
+    bl_label = "Paste Photo"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context):
+        if context.area is None or not hasattr(bpy.ops.image, "clipboard_paste"):
+            cls.poll_message_set("This Blender cannot paste pictures: open the photo's file instead")
+            return False
+        return True
+
+    def execute(self, context):
+        before, kind = set(bpy.data.images), context.area.type
+        context.area.type = "IMAGE_EDITOR"  # Blender pastes pictures nowhere else
+        try:
+            bpy.ops.image.clipboard_paste()
+        except RuntimeError:
+            pass
+        finally:
+            context.area.type = kind
+        new = set(bpy.data.images) - before
+        if not new:
+            self.report({"ERROR"}, iface("There is no picture on the clipboard: copy one, or open the photo's file."))
+            return {"CANCELLED"}
+        context.scene.synergy.photo = new.pop()
+        return {"FINISHED"}
 
 
 class SYNERGY_OT_look_through(bpy.types.Operator):
@@ -172,4 +255,4 @@ class SYNERGY_FH_photo(bpy.types.FileHandler):
         return context.area is not None and context.area.type == "VIEW_3D"
 
 
-CLASSES = [SYNERGY_OT_create_head, SYNERGY_OT_look_through, SYNERGY_FH_photo]
+CLASSES = [SYNERGY_OT_create_head, SYNERGY_OT_paste_photo, SYNERGY_OT_look_through, SYNERGY_FH_photo]

@@ -1,11 +1,16 @@
 """The Synergy tab in the 3D view's sidebar."""
 
+import textwrap
+
 import bpy
+from bpy.app.handlers import persistent
+from bpy.app.translations import pgettext_iface as iface
 from bpy.props import StringProperty
 
+from .. import scene
 from ..scene import HANDLES, camera_of
 from ..scene import sliders as heads
-from . import create, refine, sliders
+from . import asset, box, chosen, create, lens, refine, sliders
 
 
 class SYNERGY_PT_main(bpy.types.Panel):
@@ -16,10 +21,40 @@ class SYNERGY_PT_main(bpy.types.Panel):
     bl_category = "Synergy"
 
     def draw(self, context):
-        layout = self.layout
-        layout.operator(create.SYNERGY_OT_create_head.bl_idname, icon="USER")
+        layout, settings = self.layout, context.scene.synergy
+        row = layout.row(align=True)
+        row.template_ID(settings, "photo", open="image.open")
+        row.operator(create.SYNERGY_OT_paste_photo.bl_idname, text="", icon="PASTEDOWN")
+        if settings.photo is not None:
+            shown = chosen.icon(settings)
+            if shown:
+                layout.template_icon(shown, scale=9.0)
+            tell(layout, settings.trouble)
+            row = layout.row(align=True)
+            if len(settings.faces) > 1:
+                row.prop(settings, "pick", text="")
+            row.operator(box.SYNERGY_OT_draw_box.bl_idname, icon="SELECT_SET")
+        row = layout.row(align=True)
+        row.prop(settings, "texture")
+        size = row.row(align=True)
+        size.enabled = settings.texture
+        size.prop(settings, "size", text="")
+        layout.prop(settings, "upright")
+        button = layout.row()
+        button.scale_y = 1.6
+        button.enabled = settings.photo is None or len(settings.faces) > 0
+        text = "Create Head" if settings.photo is not None else "Create Head from Photo..."
+        build = button.operator(create.SYNERGY_OT_create_head.bl_idname, text=text, icon="USER")
+        build.texture, build.size, build.upright = settings.texture, settings.size, settings.upright
         if heads.is_head(context.object):
             layout.prop(context.window_manager, "synergy_search", text="", icon="VIEWZOOM")
+
+
+def tell(layout, sentence):
+    """A sentence in lines as short as the sidebar is narrow."""
+    column = layout.column(align=True)
+    for i, words in enumerate(textwrap.wrap(iface(sentence), 34)):
+        column.label(text=words, icon="INFO" if i == 0 else "BLANK1")
 
 
 class _OfHead:
@@ -53,7 +88,12 @@ class SYNERGY_PT_photo(_OfHead, bpy.types.Panel):
         shown = HANDLES in context.object
         self.layout.operator(refine.SYNERGY_OT_refine.bl_idname, icon="EMPTY_AXIS", depress=shown)
         camera = camera_of(context.object)
-        if camera is not None and camera.data.background_images:
+        if camera is None:
+            return
+        row = self.layout.row(align=True)
+        row.prop(context.object, "synergy_lens")
+        row.operator(lens.SYNERGY_OT_photo_lens.bl_idname, text="", icon="FILE_IMAGE")
+        if camera.data.background_images:
             behind = camera.data.background_images[0]
             self.layout.prop(behind, "alpha", text="Photo Opacity", slider=True)
             self.layout.prop(behind, "display_depth", expand=True)
@@ -71,9 +111,11 @@ class SYNERGY_PT_identity(_OfHead, bpy.types.Panel):
             ("AVERAGE", "Average"),
             ("RANDOM", "Random"),
             ("SELECTED", "From Selected"),
+            ("SYMMETRIC", "Symmetrise"),
         ):
             buttons.operator(sliders.SYNERGY_OT_identity.bl_idname, text=text).to = to
         self.layout.operator(sliders.SYNERGY_OT_freeze_identity.bl_idname, icon="FREEZE")
+        self.layout.operator(asset.SYNERGY_OT_mark_asset.bl_idname, icon="ASSET_MANAGER")
         self.sliders(context, heads.identity_keys(context.object))
 
 
@@ -86,6 +128,7 @@ class SYNERGY_PT_expression(_OfHead, bpy.types.Panel):
         row = self.layout.row(align=True)
         row.operator(sliders.SYNERGY_OT_expression.bl_idname, text="As in the Photo").to = "PHOTO"
         row.operator(sliders.SYNERGY_OT_expression.bl_idname, text="Neutral").to = "NEUTRAL"
+        row.operator(sliders.SYNERGY_OT_expression.bl_idname, text="Symmetrise").to = "SYMMETRIC"
         mirrored = heads.is_mirrored(context.object)
         self.layout.operator(sliders.SYNERGY_OT_mirror.bl_idname, icon="MOD_MIRROR", depress=mirrored)
 
@@ -116,6 +159,12 @@ CLASSES = [
     SYNERGY_PT_expression,
     *map(_group_panel, heads.EXPRESSION_GROUPS),
 ]
+
+
+@persistent
+def upgrade(_):
+    """After a file was opened: heads of an older version become editable again."""
+    scene.upgrade_heads()
 
 
 def register_properties():

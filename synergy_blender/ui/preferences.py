@@ -1,29 +1,69 @@
-"""The add-on's preferences: what it runs on and under which licence."""
+"""The add-on's preferences: what it runs on, under which licence, and how new heads are made."""
+
+import tempfile
 
 import bpy
+from bpy.props import EnumProperty, FloatProperty
 
-from ..face import AssetError, detector, head_model, network
+from ..face import AssetError, assets, detector, head_model, network
 
 # the add-on's module: this package, or the extension around it
 PACKAGE = __package__.rsplit(".", 1)[0]
 EXTENSION = PACKAGE.rsplit(".", 1)[0] if PACKAGE.startswith("bl_ext.") else PACKAGE
-PARTS = (("Head model", head_model.load), ("Face network", network.load), ("Face detector", detector.load))
+PARTS = (
+    ("Head model", "head_model.npz", head_model.load),
+    ("SynergyNet", "synergynet.npz", network.load),
+    ("Face detector", "detector.npz", detector.load),
+)
+
+
+class _Defaults:
+    """What holds where the add-on was registered without preferences, as in a script."""
+
+    density, unit = "0", 1.0
 
 
 class SYNERGY_AP_preferences(bpy.types.AddonPreferences):
     bl_idname = EXTENSION
 
+    density: EnumProperty(
+        name="Density",
+        description="How finely new heads are divided; the sliders work on all of them",
+        items=[
+            ("0", "8,520 quads", "The mesh that all sliders are made on"),
+            ("1", "34,000 quads", "Divided once by a Subdivision modifier"),
+            ("2", "136,000 quads", "Divided twice by a Subdivision modifier"),
+        ],
+    )
+    unit: FloatProperty(
+        name="Size of a Metre",
+        description="How many Blender units a metre is: 1 for metres, 100 for centimetres",
+        default=1.0,
+        min=0.001,
+        soft_max=1000.0,
+    )
+
     def draw(self, context):
         column = self.layout.column()
-        for name, load in PARTS:
+        column.prop(self, "density")
+        column.prop(self, "unit")
+        box = self.layout.box().column()
+        for name, file, load in PARTS:
             try:
                 load()
             except AssetError as error:
-                column.label(text=f"{name}: {error}", icon="ERROR")
+                box.label(text=f"{name}: {error}", icon="ERROR")
             else:
-                column.label(text=f"{name}: ready", icon="CHECKMARK")
-        column.label(text="Runs in Blender's own NumPy: nothing to install, nothing sent over the network")
-        column.label(text="Open head model and weights, GPL-3.0-or-later; heads made with them are yours")
+                box.label(text=f"{name}: ready, version {assets.FORMAT}, {file}", icon="CHECKMARK")
+        box.label(text="Licence: GPL-3.0-or-later; the heads you make are yours, for commercial work too")
+        box.label(text="Engine: NumPy on the processor, built in; nothing is sent over the network")
+        box.label(text=f"Log: Blender's own, in the system console; crashes in {tempfile.gettempdir()}")
+
+
+def of(context):
+    """The add-on's preferences."""
+    addon = context.preferences.addons.get(EXTENSION)
+    return _Defaults if addon is None or addon.preferences is None else addon.preferences
 
 
 CLASSES = [SYNERGY_AP_preferences]

@@ -51,7 +51,7 @@ def follow(_, graph):
             continue
         _following = True
         try:
-            scene.refit(head)
+            scene.refit(head, head_model.load())
         except (ValueError, AssetError) as error:
             print(f"Synergy: {error}")
         finally:

@@ -4,6 +4,7 @@ import bpy
 import numpy as np
 from bpy.props import EnumProperty, IntProperty
 
+from ..face import AssetError, network
 from ..scene import sliders
 
 NO_HEAD = "Select a head that Synergy built"
@@ -33,6 +34,7 @@ class SYNERGY_OT_expression(_OnHead, bpy.types.Operator):
         items=[
             ("NEUTRAL", "Neutral", "Relax the face: set every expression to 0"),
             ("PHOTO", "As in the Photo", "Give the face the expression that it has in the photo"),
+            ("SYMMETRIC", "Symmetrise", "Give both sides of the face the mean of their expressions"),
         ],
     )
 
@@ -41,8 +43,11 @@ class SYNERGY_OT_expression(_OnHead, bpy.types.Operator):
         if self.to == "NEUTRAL":
             sliders.reset(sliders.expression_keys(head))
             return {"FINISHED"}
+        if self.to == "SYMMETRIC":
+            sliders.symmetrise_expression(head)
+            return {"FINISHED"}
         try:
-            _, expression = sliders.photo_values(head)
+            expression = sliders.photo_face(head).expression
         except ValueError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -76,6 +81,7 @@ class SYNERGY_OT_identity(_OnHead, bpy.types.Operator):
             ("AVERAGE", "Average Person", "Set every identity slider to 0"),
             ("RANDOM", "Random Person", "Make up a plausible person"),
             ("SELECTED", "From Other Selected Head", "Copy the identity of the other selected head"),
+            ("SYMMETRIC", "Symmetrise", "Make the person the same on both sides"),
         ],
     )
     seed: IntProperty(name="Seed", description="Another number makes up another person", default=0, min=0)
@@ -86,6 +92,13 @@ class SYNERGY_OT_identity(_OnHead, bpy.types.Operator):
             sliders.reset(sliders.identity_keys(head))
         elif self.to == "RANDOM":
             sliders.random_person(head, np.random.default_rng(self.seed))
+        elif self.to == "SYMMETRIC":
+            try:
+                mirror = network.load().mirror
+            except AssetError as error:
+                self.report({"ERROR"}, str(error))
+                return {"CANCELLED"}
+            sliders.symmetrise_identity(head, mirror[: sliders.COMPONENTS, : sliders.COMPONENTS])
         elif self.to == "SELECTED":
             others = [thing for thing in context.selected_objects if thing != head and sliders.is_head(thing)]
             if len(others) != 1:
@@ -94,7 +107,7 @@ class SYNERGY_OT_identity(_OnHead, bpy.types.Operator):
             sliders.copy_identity(others[0], head)
         else:
             try:
-                identity, _ = sliders.photo_values(head)
+                identity = sliders.photo_face(head).identity
             except ValueError as error:
                 self.report({"ERROR"}, str(error))
                 return {"CANCELLED"}

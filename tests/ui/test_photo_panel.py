@@ -1,0 +1,174 @@
+"""What the panel does between a photo and a head: faces found, picked and drawn by hand, lens, asset, old files."""
+
+import json
+
+import numpy as np
+import pytest
+
+bpy = pytest.importorskip("bpy")
+
+from PIL import Image  # noqa: E402
+from skimage import data  # noqa: E402
+
+import synergy_blender  # noqa: E402
+from synergy_blender import scene  # noqa: E402
+from synergy_blender.face import head_model  # noqa: E402
+from synergy_blender.scene import sliders  # noqa: E402
+from synergy_blender.scene.handles import landmarks_in_photo  # noqa: E402
+from synergy_blender.ui import box, chosen  # noqa: E402
+
+
+@pytest.fixture()
+def registered():
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    synergy_blender.register()
+    yield
+    synergy_blender.unregister()
+
+
+def settings():
+    return bpy.context.scene.synergy
+
+
+def image_of(picture, name="photo"):
+    return scene.image_of(np.ascontiguousarray(picture), name)
+
+
+def two_faces():
+    picture = data.astronaut()
+    return np.concatenate([picture[:300, 60:400], picture[:300, 60:400][:, ::-1]], 1)
+
+
+def test_a_chosen_photo_is_searched_and_each_face_can_be_picked(registered):
+    settings().photo = image_of(two_faces())
+    assert len(settings().faces) == 2 and settings().pick == chosen.ALL and settings().trouble == ""
+    left = min(range(2), key=lambda i: settings().faces[i].box[0])
+    settings().pick = str(left)
+    assert bpy.ops.synergy.create_head(texture=False) == {"FINISHED"}
+    [head] = [thing for thing in bpy.data.objects if sliders.is_head(thing)]
+    assert landmarks_in_photo(head, head_model.load())[:, 0].mean() < 340
+    settings().pick = chosen.ALL
+    assert bpy.ops.synergy.create_head(texture=False) == {"FINISHED"}
+    assert len([thing for thing in bpy.data.objects if sliders.is_head(thing)]) == 3
+    assert len(bpy.data.images) == 1  # all of them share the photo
+
+
+def test_a_photo_without_a_face_says_so_until_a_box_is_drawn(registered):
+    picture = data.astronaut()
+    hidden = picture.copy()
+    hidden[40:210, 150:300] = 128
+    settings().photo = image_of(hidden)
+    assert "draw a box" in settings().trouble and settings().pick == "NONE"
+    with pytest.raises(RuntimeError, match="draw a box"):
+        bpy.ops.synergy.create_head(texture=False)
+    assert not bpy.data.meshes
+    chosen.settle(settings(), image_of(picture), [(170, 70, 280, 185)])
+    assert bpy.ops.synergy.create_head(texture=False) == {"FINISHED"}
+
+
+def test_a_box_drawn_over_the_view_is_a_box_in_the_photo():
+    left, bottom, scale = box.photo_in_region(1000, 600, 400, 300)
+    assert scale == pytest.approx(0.9 * 2) and left == pytest.approx((1000 - 720) / 2)
+    start, end = (left + 10 * scale, bottom + 290 * scale), (left + 110 * scale, bottom + 150 * scale)
+    found = box.box_in_photo(start, end, left, bottom, scale, 400, 300)
+    assert found == pytest.approx((10, 10, 110, 150))
+    assert box.box_in_photo(end, start, left, bottom, scale, 400, 300) == pytest.approx((10, 10, 110, 150))
+    assert box.box_in_photo((0, 0), (5, 5), left, bottom, scale, 400, 300) is None
+
+
+def test_a_photo_on_its_side_is_stood_upright(registered, tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6
+    picture = np.ascontiguousarray(np.rot90(data.astronaut()[:400], 1))
+    Image.fromarray(picture).save(tmp_path / "side.jpg", quality=95, exif=exif.tobytes())
+    settings().photo = bpy.data.images.load(str(tmp_path / "side.jpg"))
+    assert tuple(settings().photo.size) == (512, 400)
+    assert len(settings().faces) == 1
+
+
+@pytest.mark.parametrize("upright", [False, True])
+def test_any_lens_shows_the_landmarks_where_the_photo_does(registered, upright):
+    settings().photo = image_of(data.astronaut())
+    bpy.ops.synergy.create_head(texture=False, upright=upright)
+    head, model = bpy.context.object, head_model.load()
+    flat = landmarks_in_photo(head, model)
+    for lens in (24, 85):
+        head.synergy_lens = lens
+        bpy.context.view_layer.update()
+        assert scene.camera_of(head).data.lens == pytest.approx(lens)
+        off = np.linalg.norm(landmarks_in_photo(head, model) - flat, axis=1)
+        assert off.mean() < (4 if lens < 30 else 1.5)
+    head.synergy_lens = 0
+    bpy.context.view_layer.update()
+    np.testing.assert_allclose(landmarks_in_photo(head, model), flat, atol=0.02)
+
+
+def test_the_lens_in_the_file_is_offered(registered, tmp_path):
+    exif = Image.Exif()
+    exif.get_ifd(34665)[41989] = 50
+    Image.fromarray(data.astronaut()).save(tmp_path / "lens.jpg", quality=95, exif=exif.tobytes())
+    bpy.ops.synergy.create_head(filepath=str(tmp_path / "lens.jpg"), texture=False)
+    assert bpy.ops.synergy.photo_lens() == {"FINISHED"}
+    assert scene.camera_of(bpy.context.object).data.lens == pytest.approx(50)
+    assert settings().photo is not None and len(settings().faces) == 1
+
+
+def test_symmetry_and_the_asset_browser(registered):
+    settings().photo = image_of(data.astronaut())
+    bpy.ops.synergy.create_head(texture=False)
+    head = bpy.context.object
+    keys = head.data.shape_keys.key_blocks
+    keys["mouthSmileLeft"].value, keys["mouthSmileRight"].value, keys["jawLeft"].value = 0.8, 0.2, 0.6
+    bpy.ops.synergy.expression(to="SYMMETRIC")
+    assert keys["mouthSmileLeft"].value == pytest.approx(0.5) == pytest.approx(keys["mouthSmileRight"].value)
+    assert keys["jawLeft"].value == pytest.approx(keys["jawRight"].value)
+    bpy.ops.synergy.expression(to="NEUTRAL")
+    bpy.ops.synergy.identity(to="SYMMETRIC")
+    model = head_model.load()
+    shape = model.vertices(np.array([key.value for key in sliders.identity_keys(head)]), np.zeros(52))
+    flipped = shape * [-1, 1, 1]
+    nearest = np.array([np.abs(shape - at).max(1).min() for at in flipped[::97]])
+    assert nearest.max() < 2e-4  # of a metre
+    assert bpy.ops.synergy.mark_asset() == {"FINISHED"}
+    pixels = np.empty(256 * 256 * 4, np.float32)
+    head.preview.image_pixels_float.foreach_get(pixels)
+    assert head.asset_data is not None and 0.2 < pixels.reshape(-1, 4)[:, 3].mean() < 0.8
+    assert {thing.type for thing in bpy.data.objects} == {"MESH", "CAMERA"}
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_heads_of_older_files_become_editable(registered, tmp_path, version):
+    settings().photo = image_of(data.astronaut())
+    bpy.ops.synergy.create_head(texture=False)
+    head = bpy.context.object
+    face = sliders.photo_face(head)
+    kept = json.loads(head[sliders.REMEMBERED])
+    del head[sliders.REMEMBERED]
+    if version:
+        kept = {name: kept[name] for name in ("identity", "expression", "posed")} | {"version": 1}
+        head[sliders.REMEMBERED] = json.dumps(kept)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "old.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "old.blend"))
+    head = bpy.data.objects["Head"]
+    assert sliders.is_head(head) and sliders.is_posed(head)
+    for name in sliders.Face._fields:
+        np.testing.assert_allclose(getattr(sliders.photo_face(head), name), getattr(face, name), rtol=1e-3, atol=1e-3)
+
+
+def test_preferences_shape_new_heads(registered, monkeypatch):
+    from synergy_blender.ui import preferences
+
+    monkeypatch.setattr(preferences._Defaults, "unit", 100.0)
+    monkeypatch.setattr(preferences._Defaults, "density", "1")
+    settings().photo = image_of(data.astronaut())
+    bpy.ops.synergy.create_head(texture=False)
+    head = bpy.context.object
+    assert 20 < max(head.dimensions) < 50  # centimetres
+    assert [modifier.type for modifier in head.modifiers] == ["SUBSURF"]
+    face, model = sliders.photo_face(head), head_model.load()
+    from synergy_blender.face.reconstruct import to_picture
+
+    points = to_picture(
+        model.landmarks(model.vertices(face.identity, face.expression)), face.scale, face.rotation, face.centre
+    )
+    np.testing.assert_allclose(landmarks_in_photo(head, model), points[:, :2], atol=0.05)
