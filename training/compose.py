@@ -22,8 +22,7 @@ class Composer:
         self.height, self.width, self.smallest, self.largest = height, width, smallest, largest
         fits = np.load(sources.WORK / "portrait_fits.npz")
         labels = np.load(sources.WORK / "landmarks.npz")
-        wanted = sources.synthetic_portraits(True) if validation else sources.training_portraits()
-        wanted = {str(p.relative_to(sources.DATA)) for p in wanted}
+        wanted = sources.well_labelled(validation)
         self.photos, self.points = [], []
         for name, landmarks, nme in zip(labels["names"], labels["landmarks"], fits["nme"], strict=True):
             if name not in wanted or nme > 0.03:

@@ -165,8 +165,7 @@ class CropMaker:
         self.head = Head.load(sources.WORK / "head_surface.npz")
         self.landmarks = LandmarkModel.load().ibug()
         fits = np.load(sources.WORK / "portrait_fits.npz")
-        wanted = sources.synthetic_portraits(True) if validation else sources.training_portraits()
-        wanted = {str(p.relative_to(sources.DATA)) for p in wanted}
+        wanted = sources.well_labelled(validation)
         rows = [i for i, n in enumerate(fits["names"]) if n in wanted and fits["nme"][i] < WORST_FIT][:limit]
         data = {k: fits[k] for k in ("identity", "expression", "scale", "rotation", "centre")}
         self.portraits = []
@@ -271,7 +270,7 @@ def _one(job):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--count", type=int, default=132_000)
+    arguments.add_argument("--count", type=int, default=198_000)
     arguments.add_argument("--workers", type=int, default=2)
     options = arguments.parse_args()
     CROPS.mkdir(parents=True, exist_ok=True)

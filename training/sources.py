@@ -6,6 +6,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 DATA = PROJECT.parent / "shared" / "data"
 WORK = PROJECT / "work"
 ASSETS = PROJECT / "addon_assets"
+DOUBTED = PROJECT / "training" / "doubted_labels.txt"
 
 # People 120 to 173 of the London set are for validation: none of their pictures is trained on.
 LONDON_VALIDATION_FROM = 120
@@ -42,6 +43,13 @@ def training_portraits():
         + london_pictures("london_neutral", validation=False)
         + london_pictures("london_smiling", validation=False)
     )
+
+
+def well_labelled(validation=False):
+    """Names, relative to the data folder, of the portraits to compose pictures from: those for training or the
+    synthetic ones held back, without the labels that `training.doubt_labels` found wrong."""
+    pictures = synthetic_portraits(True) if validation else training_portraits()
+    return {str(path.relative_to(DATA)) for path in pictures} - set(DOUBTED.read_text().split())
 
 
 def press_portraits():
