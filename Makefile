@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: demo test extension check-head bench gallery
+.PHONY: demo test test-versions extension check-head bench gallery
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -16,6 +16,15 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	$(RUN) -m ruff check .
 	$(RUN) -m pytest
+
+# The same tests of everything that touches Blender, in the newest patch of each Blender that pip has.
+BLENDERS ?= 4.2.23 4.5.15 5.0.1
+test-versions: $(foreach blender,$(BLENDERS),test-$(blender))
+
+test-%:
+	$(PYTHON) -m venv $(VENV)-$*
+	$(VENV)-$*/bin/pip install --quiet --disable-pip-version-check 'bpy==$*' --editable '.[test]'
+	$(VENV)-$*/bin/python -m pytest tests/scene tests/ui tests/test_extension.py tests/test_command_line.py
 
 extension: $(VENV)/ready
 	$(RUN) packaging/extension.py

@@ -9,7 +9,7 @@ from bpy.app.translations import pgettext_iface as iface
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
 
-from .. import photo, scene
+from .. import log, photo, scene
 from ..face import AssetError, head_model, reconstruct, skin_texture
 from ..scene import sliders
 from . import chosen, preferences
@@ -46,6 +46,8 @@ class _Looking(threading.Thread):
             self.textures = textures
         except (AssetError, ValueError) as error:
             self.error = str(error)
+        except Exception as error:  # of a thread nobody else would see it
+            self.error = log.unexpected(error)
 
 
 class SYNERGY_OT_create_head(bpy.types.Operator, ImportHelper):
@@ -158,7 +160,11 @@ class SYNERGY_OT_create_head(bpy.types.Operator, ImportHelper):
                 smooth=int(self._preferences.density),
                 photo_lens=self._lens,
             )
-        return next(self._building, None)
+        try:
+            return next(self._building, None)
+        except Exception as error:  # the building has taken back what it made
+            self._looking.error = log.unexpected(error)
+            return None
 
     def _end(self, context):
         if self._looking.error:

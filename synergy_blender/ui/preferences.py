@@ -1,10 +1,9 @@
 """The add-on's preferences: what it runs on, under which licence, and how new heads are made."""
 
-import tempfile
-
 import bpy
 from bpy.props import EnumProperty, FloatProperty
 
+from .. import log
 from ..face import AssetError, assets, detector, head_model, network
 
 # the add-on's module: this package, or the extension around it
@@ -54,10 +53,10 @@ class SYNERGY_AP_preferences(bpy.types.AddonPreferences):
             except AssetError as error:
                 box.label(text=f"{name}: {error}", icon="ERROR")
             else:
-                box.label(text=f"{name}: ready, version {assets.FORMAT}, {file}", icon="CHECKMARK")
+                box.label(text=f"{name}: ready, version {assets.VERSION}, {file}", icon="CHECKMARK")
         box.label(text="Licence: GPL-3.0-or-later; the heads you make are yours, for commercial work too")
         box.label(text="Engine: NumPy on the processor, built in; nothing is sent over the network")
-        box.label(text=f"Log: Blender's own, in the system console; crashes in {tempfile.gettempdir()}")
+        box.label(text=f"Log of what should not happen: {log.FILE}")
 
 
 def of(context):

@@ -3,7 +3,7 @@
 import bpy
 from bpy.app.handlers import persistent
 
-from .. import scene
+from .. import log, scene
 from ..face import AssetError, head_model
 from ..scene import sliders
 
@@ -54,6 +54,8 @@ def follow(_, graph):
             scene.refit(head, head_model.load())
         except (ValueError, AssetError) as error:
             print(f"Synergy: {error}")
+        except Exception as error:  # a handler has nobody to report to
+            print(f"Synergy: {log.unexpected(error)}")
         finally:
             _following = False
 

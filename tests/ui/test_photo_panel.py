@@ -172,3 +172,39 @@ def test_preferences_shape_new_heads(registered, monkeypatch):
         model.landmarks(model.vertices(face.identity, face.expression)), face.scale, face.rotation, face.centre
     )
     np.testing.assert_allclose(landmarks_in_photo(head, model), points[:, :2], atol=0.05)
+
+
+def test_what_should_not_happen_ends_in_a_sentence_and_a_log(registered, tmp_path, monkeypatch):
+    from synergy_blender import log
+    from synergy_blender.ui import create
+
+    monkeypatch.setattr(log, "FILE", tmp_path / "log.txt")
+    settings().photo = image_of(data.astronaut())
+    before = len(bpy.data.objects), len(bpy.data.materials), len(bpy.data.images)
+
+    def broken(*_, **__):
+        yield 0.5
+        raise RuntimeError("out of luck")
+
+    for name, value in (("reconstruct", lambda *_: 1 / 0), ("scene.add_heads_in_steps", broken)):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"{create.__name__}.{name}", value)
+            with pytest.raises(RuntimeError, match="please report it with the file"):
+                bpy.ops.synergy.create_head(texture=False)
+    assert "ZeroDivisionError" in log.FILE.read_text() and "out of luck" in log.FILE.read_text()
+    assert before == (len(bpy.data.objects), len(bpy.data.materials), len(bpy.data.images))
+
+
+def test_many_builds_leave_nothing_behind(registered):
+    settings().photo = image_of(data.astronaut())
+    kinds = ("objects", "meshes", "shape_keys", "materials", "images", "cameras")
+
+    def build_and_delete():
+        bpy.ops.synergy.create_head(texture=False)
+        for thing in list(bpy.data.objects):
+            bpy.data.objects.remove(thing)
+        bpy.ops.outliner.orphans_purge(do_recursive=True)
+        return [len(getattr(bpy.data, kind)) for kind in kinds]
+
+    first = build_and_delete()
+    assert [build_and_delete() for _ in range(3)] == [first] * 3
