@@ -40,7 +40,7 @@ def blocks():
 def clear():
     for thing in list(bpy.data.objects):
         bpy.data.objects.remove(thing)
-    bpy.context.scene.synergy.photo = None
+    bpy.context.scene.synergy_photo = None
     bpy.ops.outliner.orphans_purge(do_recursive=True)
 
 

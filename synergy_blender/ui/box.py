@@ -21,13 +21,13 @@ class SYNERGY_OT_draw_box(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        if context.scene.synergy.photo is None:
+        if context.scene.synergy_photo is None:
             cls.poll_message_set("Choose a photo first")
             return False
         return context.area is not None and context.area.type == "VIEW_3D"
 
     def invoke(self, context, event):
-        image = context.scene.synergy.photo
+        image = context.scene.synergy_photo
         self._region = next(region for region in context.area.regions if region.type == "WINDOW")
         self._size = chosen.picture_of(image).shape[1::-1]
         self._texture = gpu.texture.from_image(image)
@@ -60,8 +60,7 @@ class SYNERGY_OT_draw_box(bpy.types.Operator):
         if box is None:
             self.report({"WARNING"}, "The box is too small or beside the photo: drag it around the whole face.")
             return {"CANCELLED"}
-        settings = context.scene.synergy
-        chosen.settle(settings, settings.photo, [box])
+        chosen.settle(context.scene, context.scene.synergy_photo, [box])
         return {"FINISHED"}
 
     def _draw(self):

@@ -14,7 +14,8 @@ from bpy.props import (
     StringProperty,
 )
 
-from .. import photo, scene
+from .. import photo
+from .. import scene as room
 from ..face import AssetError, crop, detector
 
 PREVIEW = 256  # pixels of the photo in the panel
@@ -29,35 +30,26 @@ class SYNERGY_PG_face(bpy.types.PropertyGroup):
     box: FloatVectorProperty(size=4)  # x0, y0, x1, y1 in pixels of the photo
 
 
-def _faces_to_pick(settings, context):
-    count = len(settings.faces)
+def _faces_to_pick(scene, context):
+    count = len(scene.synergy.faces)
     several = [(ALL, f"All {count} Faces", "Build a head from every face in the photo")] if count > 1 else []
     _items[:] = several + [(str(i), f"Face {i + 1}", "Build a head from this face alone") for i in range(count)]
     return _items or [("NONE", "No Face", "There is no face in the photo")]
 
 
-def _look_again(settings, context):
+def _look_again(scene, context):
     if not _settled:
-        search(settings)
+        search(scene)
 
 
-def _draw_again(settings, context):
-    show(settings)
+def _draw_again(scene, context):
+    show(scene)
 
 
 class SYNERGY_PG_settings(bpy.types.PropertyGroup):
     """Kept in the scene, so that a saved file goes on where it was."""
 
-    photo: PointerProperty(
-        type=bpy.types.Image,
-        name="Photo",
-        description="The picture that the head is built from: one that is in this file, or open another",
-        update=_look_again,
-    )
     faces: CollectionProperty(type=SYNERGY_PG_face)
-    pick: EnumProperty(
-        name="Face", description="Which of the faces in the photo to build", items=_faces_to_pick, update=_draw_again
-    )
     trouble: StringProperty()
     upright: BoolProperty(
         name="Upright",
@@ -99,12 +91,12 @@ def upright(image):
     orientation = 1 if path is None else photo.exif(path).get(photo.ORIENTATION, 1)
     if not 2 <= orientation <= 8:
         return image
-    return scene.image_of(photo.turned(picture_of(image), orientation), image.name)
+    return room.image_of(photo.turned(picture_of(image), orientation), image.name)
 
 
-def search(settings):
+def search(scene):
     """Find the faces in the chosen photo and show them."""
-    boxes, trouble, image = [], "", settings.photo
+    boxes, trouble, image = [], "", scene.synergy_photo
     if image is not None:
         try:
             image = upright(image)
@@ -117,37 +109,37 @@ def search(settings):
                 trouble = "No face was found: draw a box around it, or choose another photo."
         except (photo.PhotoError, AssetError, OSError) as error:
             trouble = str(error)
-    settle(settings, image, boxes, trouble)
+    settle(scene, image, boxes, trouble)
 
 
-def settle(settings, image, boxes, trouble=""):
+def settle(scene, image, boxes, trouble=""):
     """Show an image whose faces are known, or why none are."""
     global _settled
     _settled = True
     try:
-        settings.photo = image
+        scene.synergy_photo = image
     finally:
         _settled = False
-    settings.faces.clear()
+    scene.synergy.faces.clear()
     for box in boxes:
-        settings.faces.add().box = box
-    settings.trouble = trouble
-    settings.pick = _faces_to_pick(settings, None)[0][0]  # also draws the picture for the panel
+        scene.synergy.faces.add().box = box
+    scene.synergy.trouble = trouble
+    scene.synergy_pick = _faces_to_pick(scene, None)[0][0]  # also draws the picture for the panel
 
 
-def picked_boxes(settings):
+def picked_boxes(scene):
     """The boxes (x0, y0, x1, y1) of the faces to build."""
-    boxes = [tuple(face.box) for face in settings.faces]
-    return boxes if settings.pick == ALL else [boxes[int(settings.pick)]] if boxes else []
+    boxes = [tuple(face.box) for face in scene.synergy.faces]
+    return boxes if scene.synergy_pick == ALL else [boxes[int(scene.synergy_pick)]] if boxes else []
 
 
-def show(settings):
+def show(scene):
     """Draw the photo with its faces as the picture that the panel shows."""
     previews = _previews.get("photo")
-    if previews is None or settings.photo is None:
+    if previews is None or scene.synergy_photo is None:
         return
     try:
-        picture = picture_of(settings.photo)
+        picture = picture_of(scene.synergy_photo)
     except photo.PhotoError:
         return
     height, width = picture.shape[:2]
@@ -158,12 +150,12 @@ def show(settings):
     canvas[top : top + small.shape[0], left : left + small.shape[1]] = np.dstack(
         [small, np.full(small.shape[:2], 255, np.uint8)]
     )
-    for i, face in enumerate(settings.faces):
-        picked = settings.pick in (ALL, str(i))
+    for i, face in enumerate(scene.synergy.faces):
+        picked = scene.synergy_pick in (ALL, str(i))
         x0, y0, x1, y1 = (np.array(face.box) * scale + [left, top, left, top]).round().astype(int)
         for inner in range(2):
             frame(canvas, x0 + inner, y0 + inner, x1 - inner, y1 - inner, PICKED if picked else MARK)
-    name = settings.photo.name_full
+    name = scene.synergy_photo.name_full
     preview = previews.get(name) or previews.new(name)
     preview.image_size = (PREVIEW, PREVIEW)
     preview.image_pixels_float.foreach_set((canvas[::-1].astype(np.float32) / 255).ravel())
@@ -178,13 +170,13 @@ def frame(canvas, x0, y0, x1, y1, colour):
         canvas[rows, columns] = (*colour, 255)
 
 
-def icon(settings):
+def icon(scene):
     """The number of the icon that shows the chosen photo, or 0 while it is still to be drawn."""
     previews = _previews.get("photo")
-    if previews is None or settings.photo is None:
+    if previews is None or scene.synergy_photo is None:
         return 0
-    if settings.photo.name_full in previews:
-        return previews[settings.photo.name_full].icon_id
+    if scene.synergy_photo.name_full in previews:
+        return previews[scene.synergy_photo.name_full].icon_id
     if not bpy.app.timers.is_registered(_draw_later):  # after a file was opened
         bpy.app.timers.register(_draw_later, first_interval=0.0)
     return 0
@@ -192,7 +184,7 @@ def icon(settings):
 
 def _draw_later():
     if _previews:
-        show(bpy.context.scene.synergy)
+        show(bpy.context.scene)
         for window in bpy.context.window_manager.windows:
             for area in window.screen.areas:
                 area.tag_redraw()
@@ -204,8 +196,20 @@ CLASSES = [SYNERGY_PG_face, SYNERGY_PG_settings]
 def register_properties():
     _previews["photo"] = bpy.utils.previews.new()
     bpy.types.Scene.synergy = PointerProperty(type=SYNERGY_PG_settings)
+    # those with functions of their own are to be taken away one by one: else the bpy module of 4.2 crashes at its end
+    bpy.types.Scene.synergy_photo = PointerProperty(
+        type=bpy.types.Image,
+        name="Photo",
+        description="The picture that the head is built from: one that is in this file, or open another",
+        update=_look_again,
+    )
+    bpy.types.Scene.synergy_pick = EnumProperty(
+        name="Face", description="Which of the faces in the photo to build", items=_faces_to_pick, update=_draw_again
+    )
 
 
 def unregister_properties():
+    del bpy.types.Scene.synergy_pick
+    del bpy.types.Scene.synergy_photo
     del bpy.types.Scene.synergy
     bpy.utils.previews.remove(_previews.pop("photo"))

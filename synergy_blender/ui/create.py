@@ -77,19 +77,19 @@ class SYNERGY_OT_create_head(bpy.types.Operator, ImportHelper):
     )
 
     def invoke(self, context, event):
-        if self.filepath or context.scene.synergy.photo is not None:  # dropped on to the view, or chosen in the panel
+        if self.filepath or context.scene.synergy_photo is not None:  # dropped on to the view, or chosen in the panel
             return self.execute(context)
         return super().invoke(context, event)
 
     def execute(self, context):
-        settings = context.scene.synergy
         try:
             if self.filepath:  # Blender's reader must not run beside the window
                 picture, boxes, self._name = photo.read(self.filepath), None, Path(self.filepath).name
                 self._image, self._lens = None, photo.focal_length(self.filepath)
-            elif settings.photo is not None:
-                self._image, self._name = settings.photo, settings.photo.name
-                picture, boxes = chosen.picture_of(self._image), chosen.picked_boxes(settings)
+            elif context.scene.synergy_photo is not None:
+                self._image = context.scene.synergy_photo
+                self._name = self._image.name
+                picture, boxes = chosen.picture_of(self._image), chosen.picked_boxes(context.scene)
                 path = chosen.file_of(self._image)
                 self._lens = None if path is None else photo.focal_length(path)
                 if not boxes:
@@ -175,7 +175,7 @@ class SYNERGY_OT_create_head(bpy.types.Operator, ImportHelper):
         faces = self._looking.faces
         if self._image is None:
             behind = scene.camera_of(context.view_layer.objects.active).data.background_images[0].image
-            chosen.settle(context.scene.synergy, behind, [self._in_image(face.box, behind) for face in faces])
+            chosen.settle(context.scene, behind, [self._in_image(face.box, behind) for face in faces])
         self.report({"INFO"}, iface("Built %d heads") % len(faces) if len(faces) > 1 else iface("Built a head"))
         return {"FINISHED"}
 
@@ -222,7 +222,27 @@ class SYNERGY_OT_paste_photo(bpy.types.Operator):
         if not new:
             self.report({"ERROR"}, iface("There is no picture on the clipboard: copy one, or open the photo's file."))
             return {"CANCELLED"}
-        context.scene.synergy.photo = new.pop()
+        context.scene.synergy_photo = new.pop()
+        return {"FINISHED"}
+
+
+class SYNERGY_OT_use_image(bpy.types.Operator):
+    """Take the picture that was dropped into the scene as the photo"""
+
+    bl_idname = "synergy.use_image"
+    bl_label = "Use the Dropped Image"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context):
+        thing = context.object
+        if thing is None or thing.type != "EMPTY" or not isinstance(thing.data, bpy.types.Image):
+            cls.poll_message_set("Select an image that was dropped into the scene")
+            return False
+        return True
+
+    def execute(self, context):
+        context.scene.synergy_photo = context.object.data
         return {"FINISHED"}
 
 
@@ -249,7 +269,8 @@ class SYNERGY_OT_look_through(bpy.types.Operator):
 
 
 class SYNERGY_FH_photo(bpy.types.FileHandler):
-    """A photo that is dropped on to the 3D view"""
+    """A photo that is dropped on to the 3D view: on its sidebar at least, for in the view itself Blender's own drop of
+    images comes first, and use_image goes on from there."""
 
     bl_idname = "SYNERGY_FH_photo"
     bl_label = "Synergy: Create Head from Photo"
@@ -261,4 +282,10 @@ class SYNERGY_FH_photo(bpy.types.FileHandler):
         return context.area is not None and context.area.type == "VIEW_3D"
 
 
-CLASSES = [SYNERGY_OT_create_head, SYNERGY_OT_paste_photo, SYNERGY_OT_look_through, SYNERGY_FH_photo]
+CLASSES = [
+    SYNERGY_OT_create_head,
+    SYNERGY_OT_paste_photo,
+    SYNERGY_OT_use_image,
+    SYNERGY_OT_look_through,
+    SYNERGY_FH_photo,
+]

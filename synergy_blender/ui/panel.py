@@ -23,16 +23,18 @@ class SYNERGY_PT_main(bpy.types.Panel):
     def draw(self, context):
         layout, settings = self.layout, context.scene.synergy
         row = layout.row(align=True)
-        row.template_ID(settings, "photo", open="image.open")
+        row.template_ID(context.scene, "synergy_photo", open="image.open")
         row.operator(create.SYNERGY_OT_paste_photo.bl_idname, text="", icon="PASTEDOWN")
-        if settings.photo is not None:
-            shown = chosen.icon(settings)
+        if create.SYNERGY_OT_use_image.poll(context):
+            layout.operator(create.SYNERGY_OT_use_image.bl_idname, icon="IMAGE_REFERENCE")
+        if context.scene.synergy_photo is not None:
+            shown = chosen.icon(context.scene)
             if shown:
                 layout.template_icon(shown, scale=9.0)
             tell(layout, settings.trouble)
             row = layout.row(align=True)
             if len(settings.faces) > 1:
-                row.prop(settings, "pick", text="")
+                row.prop(context.scene, "synergy_pick", text="")
             row.operator(box.SYNERGY_OT_draw_box.bl_idname, icon="SELECT_SET")
         row = layout.row(align=True)
         row.prop(settings, "texture")
@@ -42,8 +44,8 @@ class SYNERGY_PT_main(bpy.types.Panel):
         layout.prop(settings, "upright")
         button = layout.row()
         button.scale_y = 1.6
-        button.enabled = settings.photo is None or len(settings.faces) > 0
-        text = "Create Head" if settings.photo is not None else "Create Head from Photo..."
+        button.enabled = context.scene.synergy_photo is None or len(settings.faces) > 0
+        text = "Create Head" if context.scene.synergy_photo is not None else "Create Head from Photo..."
         build = button.operator(create.SYNERGY_OT_create_head.bl_idname, text=text, icon="USER")
         build.texture, build.size, build.upright = settings.texture, settings.size, settings.upright
         if heads.is_head(context.object):

@@ -7,6 +7,7 @@ bpy = pytest.importorskip("bpy")
 
 from synergy_blender import scene  # noqa: E402
 from synergy_blender.face import head_model  # noqa: E402
+from synergy_blender.scene import frames  # noqa: E402
 
 from .test_head_in_blender import SIZE, made_up_face  # noqa: E402
 
@@ -46,3 +47,20 @@ def test_keys_names_and_size_survive(ending, tmp_path):
         assert keys[name].value == pytest.approx(value, abs=1e-3)
     placed = np.array([back.matrix_world @ v.co for v in back.data.vertices])
     np.testing.assert_allclose(np.sort(np.ptp(placed, axis=0)), np.sort(size), rtol=1e-3)
+
+
+def test_alembic_keeps_the_shape_and_the_map(tmp_path):
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    model = head_model.load()
+    face = made_up_face(model)
+    picture = np.full((SIZE[1], SIZE[0], 3), 128, np.uint8)
+    scene.add_heads(model, [face], picture, "photo.png", posed=False)
+    shape = frames.points(model.vertices(face.identity, face.expression))
+    path = str(tmp_path / "head.abc")
+    bpy.ops.wm.alembic_export(filepath=path, selected=True)
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.ops.wm.alembic_import(filepath=path)
+    [back] = [thing for thing in bpy.data.objects if thing.type == "MESH"]
+    placed = np.array([back.matrix_world @ v.co for v in back.data.vertices])
+    np.testing.assert_allclose(placed, shape, atol=2e-5)
+    assert back.name.startswith("Head") and len(back.data.polygons) == len(model.quads) and back.data.uv_layers

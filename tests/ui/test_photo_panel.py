@@ -40,29 +40,38 @@ def two_faces():
 
 
 def test_a_chosen_photo_is_searched_and_each_face_can_be_picked(registered):
-    settings().photo = image_of(two_faces())
-    assert len(settings().faces) == 2 and settings().pick == chosen.ALL and settings().trouble == ""
+    bpy.context.scene.synergy_photo = image_of(two_faces())
+    assert len(settings().faces) == 2 and bpy.context.scene.synergy_pick == chosen.ALL and settings().trouble == ""
     left = min(range(2), key=lambda i: settings().faces[i].box[0])
-    settings().pick = str(left)
+    bpy.context.scene.synergy_pick = str(left)
     assert bpy.ops.synergy.create_head(texture=False) == {"FINISHED"}
     [head] = [thing for thing in bpy.data.objects if sliders.is_head(thing)]
     assert landmarks_in_photo(head, head_model.load())[:, 0].mean() < 340
-    settings().pick = chosen.ALL
+    bpy.context.scene.synergy_pick = chosen.ALL
     assert bpy.ops.synergy.create_head(texture=False) == {"FINISHED"}
     assert len([thing for thing in bpy.data.objects if sliders.is_head(thing)]) == 3
     assert len(bpy.data.images) == 1  # all of them share the photo
+
+
+def test_an_image_dropped_into_the_scene_becomes_the_photo(registered):
+    empty = bpy.data.objects.new("dropped", None)
+    empty.empty_display_type, empty.data = "IMAGE", image_of(data.astronaut())
+    bpy.context.scene.collection.objects.link(empty)
+    bpy.context.view_layer.objects.active = empty
+    assert bpy.ops.synergy.use_image() == {"FINISHED"}
+    assert bpy.context.scene.synergy_photo == empty.data and len(settings().faces) == 1
 
 
 def test_a_photo_without_a_face_says_so_until_a_box_is_drawn(registered):
     picture = data.astronaut()
     hidden = picture.copy()
     hidden[40:210, 150:300] = 128
-    settings().photo = image_of(hidden)
-    assert "draw a box" in settings().trouble and settings().pick == "NONE"
+    bpy.context.scene.synergy_photo = image_of(hidden)
+    assert "draw a box" in settings().trouble and bpy.context.scene.synergy_pick == "NONE"
     with pytest.raises(RuntimeError, match="draw a box"):
         bpy.ops.synergy.create_head(texture=False)
     assert not bpy.data.meshes
-    chosen.settle(settings(), image_of(picture), [(170, 70, 280, 185)])
+    chosen.settle(bpy.context.scene, image_of(picture), [(170, 70, 280, 185)])
     assert bpy.ops.synergy.create_head(texture=False) == {"FINISHED"}
 
 
@@ -81,14 +90,14 @@ def test_a_photo_on_its_side_is_stood_upright(registered, tmp_path):
     exif[274] = 6
     picture = np.ascontiguousarray(np.rot90(data.astronaut()[:400], 1))
     Image.fromarray(picture).save(tmp_path / "side.jpg", quality=95, exif=exif.tobytes())
-    settings().photo = bpy.data.images.load(str(tmp_path / "side.jpg"))
-    assert tuple(settings().photo.size) == (512, 400)
+    bpy.context.scene.synergy_photo = bpy.data.images.load(str(tmp_path / "side.jpg"))
+    assert tuple(bpy.context.scene.synergy_photo.size) == (512, 400)
     assert len(settings().faces) == 1
 
 
 @pytest.mark.parametrize("upright", [False, True])
 def test_any_lens_shows_the_landmarks_where_the_photo_does(registered, upright):
-    settings().photo = image_of(data.astronaut())
+    bpy.context.scene.synergy_photo = image_of(data.astronaut())
     bpy.ops.synergy.create_head(texture=False, upright=upright)
     head, model = bpy.context.object, head_model.load()
     flat = landmarks_in_photo(head, model)
@@ -110,11 +119,11 @@ def test_the_lens_in_the_file_is_offered(registered, tmp_path):
     bpy.ops.synergy.create_head(filepath=str(tmp_path / "lens.jpg"), texture=False)
     assert bpy.ops.synergy.photo_lens() == {"FINISHED"}
     assert scene.camera_of(bpy.context.object).data.lens == pytest.approx(50)
-    assert settings().photo is not None and len(settings().faces) == 1
+    assert bpy.context.scene.synergy_photo is not None and len(settings().faces) == 1
 
 
 def test_symmetry_and_the_asset_browser(registered):
-    settings().photo = image_of(data.astronaut())
+    bpy.context.scene.synergy_photo = image_of(data.astronaut())
     bpy.ops.synergy.create_head(texture=False)
     head = bpy.context.object
     keys = head.data.shape_keys.key_blocks
@@ -138,7 +147,7 @@ def test_symmetry_and_the_asset_browser(registered):
 
 @pytest.mark.parametrize("version", [0, 1])
 def test_heads_of_older_files_become_editable(registered, tmp_path, version):
-    settings().photo = image_of(data.astronaut())
+    bpy.context.scene.synergy_photo = image_of(data.astronaut())
     bpy.ops.synergy.create_head(texture=False)
     head = bpy.context.object
     face = sliders.photo_face(head)
@@ -160,7 +169,7 @@ def test_preferences_shape_new_heads(registered, monkeypatch):
 
     monkeypatch.setattr(preferences._Defaults, "unit", 100.0)
     monkeypatch.setattr(preferences._Defaults, "density", "1")
-    settings().photo = image_of(data.astronaut())
+    bpy.context.scene.synergy_photo = image_of(data.astronaut())
     bpy.ops.synergy.create_head(texture=False)
     head = bpy.context.object
     assert 20 < max(head.dimensions) < 50  # centimetres
@@ -179,7 +188,7 @@ def test_what_should_not_happen_ends_in_a_sentence_and_a_log(registered, tmp_pat
     from synergy_blender.ui import create
 
     monkeypatch.setattr(log, "FILE", tmp_path / "log.txt")
-    settings().photo = image_of(data.astronaut())
+    bpy.context.scene.synergy_photo = image_of(data.astronaut())
     before = len(bpy.data.objects), len(bpy.data.materials), len(bpy.data.images)
 
     def broken(*_, **__):
@@ -196,7 +205,7 @@ def test_what_should_not_happen_ends_in_a_sentence_and_a_log(registered, tmp_pat
 
 
 def test_many_builds_leave_nothing_behind(registered):
-    settings().photo = image_of(data.astronaut())
+    bpy.context.scene.synergy_photo = image_of(data.astronaut())
     kinds = ("objects", "meshes", "shape_keys", "materials", "images", "cameras")
 
     def build_and_delete():

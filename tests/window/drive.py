@@ -138,7 +138,7 @@ def after_drop():
 
 
 def choose():
-    bpy.context.scene.synergy.photo = bpy.data.images.load(PHOTO)
+    bpy.context.scene.synergy_photo = bpy.data.images.load(PHOTO)
     sidebar().tag_redraw()
     return create, 1.0
 
