@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from . import photo
-from .face import AssetError, Reconstruction, reconstruct, skin_texture
+from .face import DELIT, AssetError, Reconstruction, reconstruct, skin_texture
 from .face.texture import LARGEST, SMALLEST
 
 
@@ -30,6 +30,12 @@ def arguments():
     )
     parser.add_argument(
         "--texture", type=int, metavar="SIZE", help="put the photo's skin on the heads, SIZE pixels wide"
+    )
+    parser.add_argument(
+        "--light",
+        choices=DELIT,
+        default="albedo",
+        help="what stays of the photo's light on the skin: none, half or all",
     )
     parser.add_argument("--upright", action="store_true", help="stand the heads upright and turn the camera instead")
     return parser
@@ -114,7 +120,7 @@ def _in_blender(options, picture, faces):
     bpy.ops.wm.read_factory_settings(use_empty=True)
     textures = None
     if options.texture is not None:
-        textures = [skin_texture(picture, face, options.texture) for face in faces]
+        textures = [skin_texture(picture, face, options.texture, DELIT[options.light]) for face in faces]
     name = Path(options.photo).name
     heads = scene.add_heads(head_model.load(), faces, picture, name, not options.upright, textures)
     if options.output:

@@ -43,7 +43,7 @@ def main():
         step(module)
     for run in RUNS:
         step("train", *run)
-    for module in ("export", "calibrate"):
+    for module in ("export", "calibrate", "skin_model"):
         step(module)
 
 

@@ -2,9 +2,10 @@
 
 from .assets import AssetError
 from .reconstruct import Reconstruction, parameters_from_landmarks, reconstruct, reconstruct_person
-from .texture import skin_texture
+from .texture import DELIT, skin_texture
 
 __all__ = [
+    "DELIT",
     "AssetError",
     "Reconstruction",
     "parameters_from_landmarks",

@@ -1,6 +1,10 @@
-"""What the photo says about the skin."""
+"""What is known of skin: how it usually varies over a face, and what the photo says."""
+
+from functools import lru_cache
 
 import numpy as np
+
+from . import assets, head_model
 
 # Model-frame boxes (metres) of skin that hair, brows, lips and shadows seldom reach: cheeks, nose, forehead.
 PATCHES = [
@@ -33,3 +37,12 @@ def mean_colour(image, face, model):
     if not seen.any():
         return np.array([0.62, 0.46, 0.38])
     return np.median(image[row[seen], column[seen]], axis=0) / 255
+
+
+@lru_cache(maxsize=1)
+def usual():
+    """How skin usually varies: every vertex's colour over that of the cheeks (V, 3). Raises assets.AssetError."""
+    path = assets.FOLDER / "skin.npz"
+    data = assets.load(path, "skin")
+    assets.expect(path, data, {"usual": (len(head_model.load().mean), 3)})
+    return np.clip(data["usual"], 0.2, 2.0)

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from . import crop, head_model, raster
+from . import crop, head_model, light, raster, skin
 
 SMALLEST, LARGEST = 256, 8192  # pixels
 DEPTH_SIDE = 640  # pixels of the depth map about the head
@@ -18,49 +18,69 @@ HIDDEN = 0.006  # metres behind the nearest surface from which skin counts as hi
 FACING = (0.12, 0.5)  # cosines to the viewer from which skin is believed a little, and wholly
 MIRRORED = 0.8  # trust in the mirror side
 SMOOTHING = 60  # rounds over the filled skin
+DELIT = {"albedo": 1.0, "half": 0.5, "photo": 0.0}  # how much of the photo's light is taken out, by name
 MATERIALS = ("skin", "lips")
 TYPICAL = np.array([180.0, 140.0, 120.0])  # skin where none is seen
 TONE_SPREAD = np.array([0.014, 0.010, 0.22])  # of a person's skin, at least: shares of red and green, log brightness
 SCALP = (0.015, 0.05)  # heights on the mean head from which hair may be seen, metres
 NECK = (-0.112, -0.1)  # heights on the mean head below which the neck is not taken from the photo, metres
+BACKDROP_SAMPLES = 6000
 UNEVEN = 14  # of 255: how much a backdrop may vary to be told from the head by its colour
 DOUBTFUL = 0.3  # trust below which a texel is not used at all
+FACE_WIDTH, LIGHT_SAMPLES = 0.065, 20_000  # metres from the middle, and texels, that the light is estimated from
 GRAIN = 0.8  # of the seen skin's grain that filled skin gets
 
 
-def skin_texture(image, face, size=1024):
+def skin_texture(image, face, size=1024, delit=1.0):
     """The skin (size, size, 3) uint8 sRGB of a Reconstruction `face` from its photo `image` (H, W, 3) uint8.
 
+    `delit` 1 takes the photo's light out of it, 0 leaves the skin as photographed, 0.5 is half way.
     Rows run from the top of the UV map, v = 1, downwards. Raises ValueError for a size that is not 256 to 8192.
     """
     if not SMALLEST <= size <= LARGEST:
         raise ValueError(f"A texture must be {SMALLEST} to {LARGEST} pixels wide, not {size}.")
+    texels = texels_of(size)
+    colour, share, mean = seen_skin(image, face, texels, size, delit)
+    usual = np.einsum("nc,ncd->nd", texels[2], skin.usual()[texels[1]])
+    around = usual * _spread(colour / usual, share, texels, len(skin.usual()), mean)
+    return _complete(colour, share, around, texels, size)
+
+
+def seen_skin(image, face, texels, size, delit):
+    """Colours (n, 3) of the texels that the photo shows on this side or the other, how far each is to be trusted (n,)
+    0..1, and the colour of the cheeks (3,)."""
     model = head_model.load()
-    texels = _texels(size)
     vertices = np.asarray(face.vertices, float)
     picture, vertices = _about(image, vertices, face, size)
     normals = raster.vertex_normals(vertices * [1, -1, 1], model_triangles())
     nearest = _depth(vertices, picture.shape)
     tolerance = HIDDEN * _pixels_per_metre(model, vertices)
-    seen, trust = _project(picture, vertices, normals, nearest, tolerance, texels)
+    seen, trust, turned, at = _project(picture, vertices, normals, nearest, tolerance, texels)
     other = mirror_of(model)
-    flipped, trust_flipped = _project(picture, vertices[other], normals[other], nearest, tolerance, texels)
+    flipped, trust_flipped, turned_flipped, at_flipped = _project(
+        picture, vertices[other], normals[other], nearest, tolerance, texels
+    )
     places = np.einsum("nc,ncd->nd", texels[2], model.mean[texels[1]])
     like_skin, mean = _skin_of(seen, trust, places)
     before = _before_backdrop(picture, vertices, places)
     trust, trust_flipped = (
-        _soften(believed * like_skin(colours) * before(colours), texels, size)
-        for believed, colours in ((trust, seen), (trust_flipped, flipped))
+        _soften(believed * like_skin(colours) * before(colours, points), texels, size)
+        for believed, colours, points in ((trust, seen, at), (trust_flipped, flipped, at_flipped))
     )
+    sure = np.flatnonzero((trust > 0.5) & (np.abs(places[:, 0]) < FACE_WIDTH) & (places[:, 1] < SCALP[0]))
+    if delit and len(sure) > 500:
+        sample = sure[:: max(1, len(sure) // LIGHT_SAMPLES)]
+        usual = np.einsum("nc,ncd->nd", texels[2][sample], skin.usual()[texels[1][sample]])
+        here = light.estimate(seen[sample] / usual, turned[sample].astype(float), trust[sample])
+        seen = seen / light.shading(here, turned) ** delit
+        flipped = flipped / light.shading(here, turned_flipped) ** delit
+        _, mean = _skin_of(seen, trust, places)
     both = (trust > 0.5) & (trust_flipped > 0.5)
     if both.sum() > 500:  # lit from one side: colours of the mirror side are brought near, not copied
         flipped = flipped * np.clip(seen[both].mean(0) / np.maximum(flipped[both].mean(0), 1), 0.6, 1.6)
     share = trust + MIRRORED * trust_flipped * (1 - trust)
-    colour = (seen * trust[:, None] + flipped * (MIRRORED * trust_flipped * (1 - trust))[:, None]) / np.maximum(
-        share, 1e-6
-    )[:, None]
-    around = _spread(colour, share, texels, len(model.mean), mean)
-    return _complete(colour, share, around, texels, size)
+    part = (MIRRORED * trust_flipped * (1 - trust))[:, None]
+    return (seen * trust[:, None] + flipped * part) / np.maximum(share, 1e-6)[:, None], share, mean
 
 
 def _skin_of(seen, trust, places):
@@ -89,23 +109,37 @@ def _skin_of(seen, trust, places):
 
 
 def _before_backdrop(picture, vertices, places):
-    """A function from colours (n, 3) of the texels to 0 where they are those of an even backdrop and 1 elsewhere; the
-    face's middle is always 1. `places` (n, 3) as in _skin_of."""
+    """A function from colours (n, 3) of the texels and where they were seen (n, 2) to 0 where they are those of an even
+    backdrop, which may grow darker towards one side, and 1 elsewhere; the face's middle is always 1. `places` (n, 3) as
+    in _skin_of."""
     height, width = picture.shape[:2]
     index, _ = raster.rasterize(vertices[:, :2], model_triangles(), width, height)
     rows, columns = np.flatnonzero((index >= 0).any(1)), np.flatnonzero((index >= 0).any(0))
     beside = (index < 0) & (np.arange(height) < rows[0] + 0.5 * np.ptp(rows))[:, None] if len(columns) else index < -1
     middle = (np.abs(places[:, 0]) < 0.05) & (places[:, 1] < 0.03) & (places[:, 1] > -0.11) & (places[:, 2] > -0.04)
-    if beside.sum() < 200:
-        return lambda colours: np.ones(len(colours), np.float32)
-    samples = picture[beside]
-    backdrop = np.median(samples, axis=0)
-    spread = np.median(np.abs(samples - backdrop).max(1))
-    if spread > UNEVEN:
-        return lambda colours: np.ones(len(colours), np.float32)
+    row, column = np.nonzero(beside)
+    if len(row) < 200:
+        return lambda colours, points: np.ones(len(colours), np.float32)
+    chosen = slice(None, None, max(1, len(row) // BACKDROP_SAMPLES))
+    points = np.stack([column[chosen], row[chosen]], 1) + 0.5
+    samples = picture[row[chosen], column[chosen]]
 
-    def before(colours):
-        off = np.abs(colours - backdrop).max(1)
+    def bent(points):
+        x, y = (points / [width, height] - 0.5).T
+        return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], 1)
+
+    table, weights = bent(points), np.ones(len(points))
+    for _ in range(8):  # hair and shoulders beside the head count less and less
+        weighted = table * weights[:, None]
+        sheet = np.linalg.solve(weighted.T @ table + 1e-3 * np.eye(6), weighted.T @ samples)
+        off = np.abs(samples - table @ sheet).max(1)
+        weights = 1 / (1 + (off / UNEVEN) ** 2)
+    spread = np.median(off)
+    if spread > UNEVEN:
+        return lambda colours, points: np.ones(len(colours), np.float32)
+
+    def before(colours, points):
+        off = np.abs(colours - bent(points) @ sheet).max(1)
         return np.where(middle, 1, np.clip((off - 2 * spread - 8) / 12, 0, 1)).astype(np.float32)
 
     return before
@@ -139,7 +173,7 @@ def model_triangles():
 
 
 @lru_cache(maxsize=2)
-def _texels(size):
+def texels_of(size):
     """The skin's texels: their places (n,) in the flat picture, vertices (n, 3) and weights (n, 3)."""
     model = head_model.load()
     uv = np.concatenate([model.uv[:, [0, 1, 2]], model.uv[:, [0, 2, 3]]])
@@ -206,15 +240,19 @@ def _depth(vertices, shape):
 
 
 def _project(picture, vertices, normals, nearest, tolerance, texels):
-    """Colours (n, 3) of texels in the picture, and how far each is to be trusted (n,) 0..1."""
+    """Colours (n, 3) of texels in the picture, how far each is to be trusted (n,) 0..1, normals (n, 3) and where in the
+    picture they are (n, 2)."""
     _, corners, weights = texels
     places = np.einsum("nc,ncd->nd", weights, vertices[corners])
-    facing = np.einsum("nc,nc->n", weights, normals[:, 2][corners])
+    turned = np.einsum("nc,ncd->nd", weights, normals[corners])
+    turned /= np.maximum(np.linalg.norm(turned, axis=1, keepdims=True), 1e-6)
+    facing = turned[:, 2]
     height, width = picture.shape[:2]
     inside = (places[:, 0] > 1) & (places[:, 1] > 1) & (places[:, 0] < width - 1) & (places[:, 1] < height - 1)
     visible = places[:, 2] > nearest(places[:, :2]) - tolerance
     t = np.clip((facing - FACING[0]) / (FACING[1] - FACING[0]), 0, 1)
-    return _sample(picture, places[:, :2]), (t * t * (3 - 2 * t) * inside * visible).astype(np.float32)
+    trust = (t * t * (3 - 2 * t) * inside * visible).astype(np.float32)
+    return _sample(picture, places[:, :2]), trust, turned, places[:, :2]
 
 
 def _sample(picture, points):
@@ -229,7 +267,7 @@ def _sample(picture, points):
 
 
 @lru_cache(maxsize=1)
-def _edges():
+def edges():
     """Both directions of the head's edges (2 E, 2)."""
     quads = head_model.load().quads
     edges = np.unique(np.sort(np.concatenate([quads[:, [k, (k + 1) % 4]] for k in range(4)]), axis=1), axis=0)
@@ -247,7 +285,7 @@ def _spread(colour, share, texels, count, mean):
     values = np.stack([np.bincount(flat, parts * three[:, c], count) for c in range(3)], 1)
     values /= np.maximum(trust, 1e-9)[:, None]
     known = trust > 0.5 * np.maximum(whole, 1e-9)
-    start, end = _edges().T
+    start, end = edges().T
     fixed, reached = known.copy(), known.copy()
     values[~known] = mean
 

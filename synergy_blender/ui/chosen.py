@@ -21,6 +21,11 @@ from ..face import AssetError, crop, detector
 PREVIEW = 256  # pixels of the photo in the panel
 MARK, PICKED = (255, 255, 255), (255, 150, 40)  # colours of the faces' squares
 ALL = "ALL"
+LIGHTS = [
+    ("albedo", "Without the Photo's Light", "Take the photo's light out of the skin, for a head that will be lit anew"),
+    ("half", "Half", "Take half of the photo's light out of the skin"),
+    ("photo", "As Photographed", "Leave the photo's light and shadows on the skin"),
+]
 _previews = {}  # "photo": the collection of previews, while the add-on is on
 _items = []  # Blender keeps no reference to the words of a menu
 _settled = False  # while the photo is set together with its faces, it is not searched again
@@ -66,6 +71,12 @@ class SYNERGY_PG_settings(bpy.types.PropertyGroup):
         description="Width and height of the texture in pixels",
         items=[(str(n), str(n), f"{n} x {n} pixels") for n in (512, 1024, 2048, 4096)],
         default="1024",
+    )
+    light: EnumProperty(
+        name="Light",
+        description="Whether the photo's light stays on the skin",
+        items=LIGHTS,
+        default="albedo",
     )
 
 

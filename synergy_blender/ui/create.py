@@ -10,7 +10,7 @@ from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
 
 from .. import log, photo, scene
-from ..face import AssetError, head_model, reconstruct, skin_texture
+from ..face import DELIT, AssetError, head_model, reconstruct, skin_texture
 from ..scene import sliders
 from . import chosen, preferences
 
@@ -26,9 +26,9 @@ class _Looking(threading.Thread):
     or "".
     """
 
-    def __init__(self, picture, boxes, size):
+    def __init__(self, picture, boxes, size, delit):
         super().__init__(daemon=True)
-        self.picture, self.boxes, self.size = picture, boxes, size
+        self.picture, self.boxes, self.size, self.delit = picture, boxes, size, delit
         self.faces, self.textures, self.error, self.cancelled = None, None, "", False
 
     def run(self):
@@ -42,7 +42,7 @@ class _Looking(threading.Thread):
             for face in faces if self.size else ():
                 if self.cancelled:
                     return
-                textures.append(skin_texture(self.picture, face, self.size))
+                textures.append(skin_texture(self.picture, face, self.size, self.delit))
             self.textures = textures
         except (AssetError, ValueError) as error:
             self.error = str(error)
@@ -75,6 +75,9 @@ class SYNERGY_OT_create_head(bpy.types.Operator, ImportHelper):
         items=[(str(n), str(n), f"{n} x {n} pixels") for n in (512, 1024, 2048, 4096)],
         default="1024",
     )
+    light: EnumProperty(
+        name="Light", description="Whether the photo's light stays on the skin", items=chosen.LIGHTS, default="albedo"
+    )
 
     def invoke(self, context, event):
         if self.filepath or context.scene.synergy_photo is not None:  # dropped on to the view, or chosen in the panel
@@ -101,7 +104,7 @@ class SYNERGY_OT_create_head(bpy.types.Operator, ImportHelper):
         except (photo.PhotoError, OSError) as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        self._looking = _Looking(picture, boxes, int(self.size) if self.texture else 0)
+        self._looking = _Looking(picture, boxes, int(self.size) if self.texture else 0, DELIT[self.light])
         self._building = self._made = None
         self._preferences = preferences.of(context)
         if bpy.app.background or context.window is None:

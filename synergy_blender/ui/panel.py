@@ -41,13 +41,16 @@ class SYNERGY_PT_main(bpy.types.Panel):
         size = row.row(align=True)
         size.enabled = settings.texture
         size.prop(settings, "size", text="")
+        if settings.texture:
+            layout.prop(settings, "light", text="")
         layout.prop(settings, "upright")
         button = layout.row()
         button.scale_y = 1.6
         button.enabled = context.scene.synergy_photo is None or len(settings.faces) > 0
         text = "Create Head" if context.scene.synergy_photo is not None else "Create Head from Photo..."
         build = button.operator(create.SYNERGY_OT_create_head.bl_idname, text=text, icon="USER")
-        build.texture, build.size, build.upright = settings.texture, settings.size, settings.upright
+        build.texture, build.size, build.light = settings.texture, settings.size, settings.light
+        build.upright = settings.upright
         if heads.is_head(context.object):
             layout.prop(context.window_manager, "synergy_search", text="", icon="VIEWZOOM")
 

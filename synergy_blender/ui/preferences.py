@@ -4,7 +4,7 @@ import bpy
 from bpy.props import EnumProperty, FloatProperty
 
 from .. import log
-from ..face import AssetError, assets, detector, head_model, network
+from ..face import AssetError, assets, detector, head_model, network, skin
 
 # the add-on's module: this package, or the extension around it
 PACKAGE = __package__.rsplit(".", 1)[0]
@@ -13,6 +13,7 @@ PARTS = (
     ("Head model", "head_model.npz", head_model.load),
     ("SynergyNet", "synergynet.npz", network.load),
     ("Face detector", "detector.npz", detector.load),
+    ("Skin", "skin.npz", skin.usual),
 )
 
 

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from skimage import data
 
-from synergy_blender.face import head_model, raster, reconstruct, skin_texture, texture
+from synergy_blender.face import head_model, light, raster, reconstruct, skin_texture, texture
 
 
 @pytest.fixture(scope="module")
 def astronaut():
     picture = data.astronaut()
     [face] = reconstruct(picture)
-    return picture, face, skin_texture(picture, face, 512)
+    return picture, face, skin_texture(picture, face, 512, delit=0.0)
 
 
 def test_rasterize_known_answers():
@@ -39,7 +39,7 @@ def test_partners_are_mirror_images():
 def test_seen_skin_looks_as_in_the_photo(astronaut):
     picture, face, skin = astronaut
     model = head_model.load()
-    at, corners, weights = texture._texels(512)
+    at, corners, weights = texture.texels_of(512)
     places = np.einsum("nc,ncd->nd", weights, face.vertices[corners])
     mean = np.einsum("nc,ncd->nd", weights, model.mean[corners])
     cheeks = (np.abs(mean[:, 0]) < 0.035) & (mean[:, 1] > -0.045) & (mean[:, 1] < -0.02) & (mean[:, 2] > 0.005)
@@ -51,7 +51,7 @@ def test_seen_skin_looks_as_in_the_photo(astronaut):
 def test_what_is_not_seen_is_skin_and_neither_backdrop_nor_clothes(astronaut):
     _, _, skin = astronaut
     model = head_model.load()
-    at, corners, weights = texture._texels(512)
+    at, corners, weights = texture.texels_of(512)
     mean = np.einsum("nc,ncd->nd", weights, model.mean[corners])
     neck, cheek = mean[:, 1] < -0.13, (np.abs(mean[:, 0]) < 0.03) & (mean[:, 2] > 0.01) & (mean[:, 1] > -0.045)
     cheek &= mean[:, 1] < -0.02
@@ -67,3 +67,36 @@ def test_size_and_refusal(astronaut):
     assert skin.shape == (512, 512, 3) and skin.dtype == np.uint8
     with pytest.raises(ValueError, match="256 to 8192"):
         skin_texture(picture, face, 100)
+
+
+def test_light_of_known_harmonics_is_found():
+    rng = np.random.default_rng(0)
+    normals = rng.normal(size=(4000, 3)) + [0, 0, 1.5]
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    true = np.zeros((9, 3))
+    true[0], true[1], true[3] = 1, [0.4, 0.3, 0.2], [0.1, 0.1, 0.15]
+    shade = light.harmonics(normals) @ true
+    colours = np.array([180.0, 130, 110]) * shade
+    found = light.shading(light.estimate(colours, normals, np.ones(len(normals))), normals)
+    np.testing.assert_allclose(found, shade / shade.mean(0), atol=0.05)
+
+
+def test_the_light_of_a_lamp_is_taken_out(astronaut):
+    picture, face, _ = astronaut
+    triangles = texture.model_triangles()
+    normals = raster.vertex_normals(face.vertices * [1, -1, 1], triangles)
+    index, weights = raster.rasterize(face.vertices[:, :2], triangles, 512, 512, face.vertices[:, 2])
+    seen = np.einsum("hwc,hwcd->hwd", weights, normals[triangles[index]])
+    lamp = 0.75 + 0.5 * np.clip(seen @ np.array([0.8, 0, 0.6]), 0, 1)
+    lit = np.where((index >= 0)[..., None], picture * lamp[..., None], picture).clip(0, 255).astype(np.uint8)
+    at, corners, weights = texture.texels_of(256)
+    places = np.einsum("nc,ncd->nd", weights, head_model.load().mean[corners])
+    cheeks = at[(np.abs(places[:, 0]) < 0.055) & (np.abs(places[:, 1] + 0.035) < 0.03) & (places[:, 2] > -0.02)]
+
+    def error(delit):
+        truth, found = (
+            skin_texture(photo, face, 256, delit).reshape(-1, 3)[cheeks].astype(float) for photo in (picture, lit)
+        )
+        return np.abs(found * (truth.mean(0) / found.mean(0)) - truth).mean()
+
+    assert error(1.0) < 0.5 * error(0.0)
