@@ -46,7 +46,7 @@ class Drawing:
     def shade(self, shape, skin_colour, scale, rotation, centre, size, texture=None):
         """Shaded head as float RGB (H, W, 3) and its mask; shape (V, 3) in the model frame, size (width, height).
 
-        A `texture` (N, N, 3) uint8 takes the skin's place and is not shaded: it has the photo's light.
+        A `texture` (N, N, 3) uint8 without the photo's light takes the skin's place.
         """
         shape = shape.astype(float)
         points = to_picture(shape, scale, rotation, np.asarray(centre))
@@ -61,7 +61,8 @@ class Drawing:
             uv = np.einsum("hwc,hwcd->hwd", weights, self.uv[np.maximum(index, 0)]).astype(np.float32) * len(texture)
             skin_there = cv2.remap(texture, uv[..., 0] - 0.5, len(texture) - uv[..., 1] - 0.5, cv2.INTER_LINEAR)
             textured = self.textured[self.material[np.maximum(index, 0)]]
-            shaded = np.where(textured[..., None], skin_there, shaded)
+            lit = np.clip((skin_there / 255.0) ** 2.2 * light[..., None] * 1.15, 0, 1) ** (1 / 2.2) * 255
+            shaded = np.where(textured[..., None], lit, shaded)
         return shaded, index >= 0
 
 

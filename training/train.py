@@ -272,6 +272,7 @@ def main():
     options.add_argument("--start-from", help="name of a run whose weights are the start")
     options.add_argument("--decay", type=float, default=0.85, help="share of the run in which the rate falls")
     options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--synergy-from", type=float, default=SYNERGY_FROM, help="share of the run it joins after")
     options.add_argument("--without", nargs="*", default=[], choices=[*WEIGHTS], help="losses to leave out")
     options = options.parse_args()
     keep_memory()
@@ -337,7 +338,7 @@ def main():
             crops = F.interpolate(crops, size, mode="area")
         crops = crops.contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16):
-            output = network(crops, synergy=step >= SYNERGY_FROM * steps)
+            output = network(crops, synergy=step >= options.synergy_from * steps)
         parts = losses(network, output, truth)
         loss = total(parts, enabled)
         optimizer.zero_grad(set_to_none=True)

@@ -14,19 +14,19 @@ def identity_name(model, i):
     return f"{sliders.IDENTITY}{i + 1:02d} {model.identity_names[i]}".rstrip()
 
 
-def build_head(model, face, skin_colour, name="Head", posed=True, place=(0.0, 0.0, 0.0), unit=1.0):
+def build_head(model, face, skin_colour, name="Head", posed=True, place=(0.0, 0.0, 0.0), unit=1.0, iris=None):
     """Create the head of a Reconstruction `face`: a generator that yields the share that is done, returns its object.
 
     The Basis is the mean head; identity keys run in sigma from -3 to 3, expression keys from 0 to 1, all set to the
-    person's values. `skin_colour` is sRGB 0..1. `posed` turns the object as the head is turned in the photo; otherwise
-    it stands upright. `place` is where its origin, between the eyes, comes to lie, `unit` the size of a metre.
+    person's values. `skin_colour` and `iris` are sRGB 0..1. `posed` turns the object as the head is turned in the
+    photo; otherwise it stands upright. `place` is where its origin, between the eyes, comes to lie, `unit` a metre's size.
     """
     mesh = bpy.data.meshes.new(name)
     head = bpy.data.objects.new(name, mesh)
     bpy.context.scene.collection.objects.link(head)
     _fill(mesh, model)
     for material in model.material_names:
-        mesh.materials.append(materials.part(material, skin_colour))
+        mesh.materials.append(materials.part(material, skin_colour, iris))
     for group, rows in model.groups.items():
         head.vertex_groups.new(name=group).add(rows.tolist(), 1.0, "REPLACE")
     yield 0.1

@@ -3,6 +3,7 @@
 import bpy
 
 from ..face import skin
+from ..face.eyes import iris_colour
 from .head import build_head
 from .materials import put_skin
 from .photograph import image_of, match_camera
@@ -48,7 +49,9 @@ def add_heads_in_steps(
             colour = skin.mean_colour(picture, face, model)
             place = (BETWEEN_HEADS * unit * i, 0.0, 0.0)
             head = yield from _scaled(
-                build_head(model, face, colour, name, posed, place, unit), 0.1 + 0.8 * i / len(faces), 0.8 / len(faces)
+                build_head(model, face, colour, name, posed, place, unit, iris_colour(picture, face)),
+                0.1 + 0.8 * i / len(faces),
+                0.8 / len(faces),
             )
             if photo_lens:
                 head[PHOTO_LENS] = photo_lens

@@ -21,9 +21,11 @@ SKIN = "Skin"  # name of the node with the photo's skin
 LIP_TINT = np.array([0.92, 0.68, 0.68])
 
 
-def part(name, skin_colour):
-    """A new Principled material for a part of the head; `skin_colour` is sRGB 0..1."""
+def part(name, skin_colour, iris_colour=None):
+    """A new Principled material for a part of the head; colours are sRGB 0..1, irises brown where none is given."""
     colour, roughness = PARTS[name]
+    if name == "iris" and iris_colour is not None:
+        colour = iris_colour
     material = bpy.data.materials.new(f"Head {name}")
     if material.node_tree is None:
         material.use_nodes = True
