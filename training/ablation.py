@@ -79,13 +79,14 @@ def main():
         print(json.dumps(rows[-1]), flush=True)
     heads = ["losses", "NME", "refined", "seen", "rotation", "identity / mean face", *JUDGED, "press NME"]
     table = [heads, ["---"] * len(heads), *rows]
-    text = (
-        f"# What each part of SynergyNet brings\n\nWritten by `python -m training.ablation`: {options.crops:,} crops for "
-        "each row, all from the weights of the first run, which had\nseen 400,000 crops. Columns up to `mouthPucker`: 2,000 "
-        "exact-truth renders of held-back portraits, the network alone, without the\nfit that follows in the product "
-        f"(rotation in degrees; correlation of each expression with its truth). Press NME: {PRESS} press\nportraits, "
-        "with network, both ways and fit, as in the product.\n\n"
-    )
+    text = f"""# What each part of SynergyNet brings
+
+Written by `python -m training.ablation`: {options.crops:,} crops for each row, all from the weights of the first
+run, which had seen 400,000. Up to `mouthPucker`: 2,000 exact-truth renders of held-back portraits, the network alone,
+without the fit that follows in the product (rotation in degrees; correlation of each expression with its truth). Press NME:
+{PRESS} press portraits as the product reads them, both ways and fitted.
+
+"""
     text += "\n".join("| " + " | ".join(row) + " |" for row in table) + "\n"
     (sources.PROJECT / "docs" / "ablation.md").write_text(text)
 

@@ -19,7 +19,7 @@ def build_head(model, face, skin_colour, name="Head", posed=True, place=(0.0, 0.
 
     The Basis is the mean head; identity keys run in sigma from -3 to 3, expression keys from 0 to 1, all set to the
     person's values. `skin_colour` and `iris` are sRGB 0..1. `posed` turns the object as the head is turned in the
-    photo; otherwise it stands upright. `place` is where its origin, between the eyes, comes to lie, `unit` a metre's size.
+    photo; otherwise it stands upright. `place` is where its origin, between the eyes, comes to lie, `unit` a metre.
     """
     mesh = bpy.data.meshes.new(name)
     head = bpy.data.objects.new(name, mesh)
