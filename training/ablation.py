@@ -83,8 +83,8 @@ def main():
 
 Written by `python -m training.ablation`: {options.crops:,} crops for each row, all from the weights of the first
 run, which had seen 400,000. Up to `mouthPucker`: 2,000 exact-truth renders of held-back portraits, the network alone,
-without the fit that follows in the product (rotation in degrees; correlation of each expression with its truth). Press NME:
-{PRESS} press portraits as the product reads them, both ways and fitted.
+without the fit that follows in the product (rotation in degrees; correlation of each expression with its truth). Press
+NME: {PRESS} press portraits as the product reads them, both ways and fitted.
 
 """
     text += "\n".join("| " + " | ".join(row) + " |" for row in table) + "\n"

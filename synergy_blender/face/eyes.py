@@ -7,7 +7,7 @@ from . import head_model
 SMALLEST = 2.0  # pixels of an iris' radius from which its colour can be seen
 CLOSED = 0.45  # of eyeBlink, from which an eye shows too little
 ASIDE = 0.45  # cosine to the viewer below which an iris is not looked at
-KEPT = (0.25, 0.6)  # shares of the pixels by brightness: the pupil is darker, glints and white brighter
+KEPT = (0.25, 0.6)  # shares of pixels by brightness: the pupil is darker, glints and white brighter
 BRIGHTEN = 1.25  # lids and lashes shade the eye
 
 
