@@ -7,13 +7,13 @@ from . import head_model
 SMALLEST = 2.0  # pixels of an iris' radius from which its colour can be seen
 CLOSED = 0.45  # of eyeBlink, from which an eye shows too little
 ASIDE = 0.45  # cosine to the viewer below which an iris is not looked at
-KEPT = (0.25, 0.6)  # shares of pixels by brightness: the pupil is darker, glints and white brighter
+KEPT = (0.25, 0.6)  # shares of pixels by brightness: pupils are darker, glints and white brighter
 BRIGHTEN = 1.25  # lids and lashes shade the eye
 
 
 def iris_colour(image, face):
-    """The irises' colour, sRGB 0..1 (3,), of a Reconstruction `face` on its photo `image` (H, W, 3) uint8, or None where
-    no eye is seen well enough."""
+    """The irises' colour, sRGB 0..1 (3,), of a Reconstruction `face` on its photo `image` (H, W, 3) uint8, or None
+    where no eye is seen well enough."""
     model, found = head_model.load(), []
     for side in ("left", "right"):
         blink = face.expression[model.expression_names.index(f"eyeBlink{side.title()}")]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from synergy_blender.face import head_model, light, raster, reconstruct, skin_texture, texture
+from synergy_blender.face import head_model, light, raster, reconstruct, skin_texture, texels
 
 
 @pytest.fixture(scope="module")
@@ -32,16 +32,14 @@ def test_rasterize_known_answers():
 
 def test_partners_are_mirror_images():
     model = head_model.load()
-    other = texture.mirror_of(model)
+    other = texels.mirrored()
     np.testing.assert_allclose(model.mean[other], model.mean * [-1, 1, 1], atol=2e-6)
 
 
 def test_seen_skin_looks_as_in_the_photo(astronaut):
     picture, face, skin = astronaut
-    model = head_model.load()
-    at, corners, weights = texture.texels_of(512)
-    places = np.einsum("nc,ncd->nd", weights, face.vertices[corners])
-    mean = np.einsum("nc,ncd->nd", weights, model.mean[corners])
+    about = texels.texels_of(512)
+    at, mean, places = about.at, about.places, texels.carry(face.vertices, about)
     cheeks = (np.abs(mean[:, 0]) < 0.035) & (mean[:, 1] > -0.045) & (mean[:, 1] < -0.02) & (mean[:, 2] > 0.005)
     assert cheeks.sum() > 500
     there = picture[places[cheeks, 1].astype(int), places[cheeks, 0].astype(int)].astype(float)
@@ -50,9 +48,7 @@ def test_seen_skin_looks_as_in_the_photo(astronaut):
 
 def test_what_is_not_seen_is_skin_and_neither_backdrop_nor_clothes(astronaut):
     _, _, skin = astronaut
-    model = head_model.load()
-    at, corners, weights = texture.texels_of(512)
-    mean = np.einsum("nc,ncd->nd", weights, model.mean[corners])
+    at, mean = texels.texels_of(512).at, texels.texels_of(512).places
     neck, cheek = mean[:, 1] < -0.13, (np.abs(mean[:, 0]) < 0.03) & (mean[:, 2] > 0.01) & (mean[:, 1] > -0.045)
     cheek &= mean[:, 1] < -0.02
     colours = skin.reshape(-1, 3).astype(float)
@@ -83,14 +79,13 @@ def test_light_of_known_harmonics_is_found():
 
 def test_the_light_of_a_lamp_is_taken_out(astronaut):
     picture, face, _ = astronaut
-    triangles = texture.model_triangles()
+    triangles = texels.model_triangles()
     normals = raster.vertex_normals(face.vertices * [1, -1, 1], triangles)
     index, weights = raster.rasterize(face.vertices[:, :2], triangles, 512, 512, face.vertices[:, 2])
     seen = np.einsum("hwc,hwcd->hwd", weights, normals[triangles[index]])
     lamp = 0.75 + 0.5 * np.clip(seen @ np.array([0.8, 0, 0.6]), 0, 1)
     lit = np.where((index >= 0)[..., None], picture * lamp[..., None], picture).clip(0, 255).astype(np.uint8)
-    at, corners, weights = texture.texels_of(256)
-    places = np.einsum("nc,ncd->nd", weights, head_model.load().mean[corners])
+    at, places = texels.texels_of(256).at, texels.texels_of(256).places
     cheeks = at[(np.abs(places[:, 0]) < 0.055) & (np.abs(places[:, 1] + 0.035) < 0.03) & (places[:, 2] > -0.02)]
 
     def error(delit):

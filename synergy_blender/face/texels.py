@@ -1,0 +1,119 @@
+"""The texels of the head's UV map: where on the head each lies, and carrying values between them and the vertices."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from . import head_model, raster
+
+MATERIALS = ("skin", "lips")
+SMOOTHING = 60  # rounds over what was spread
+ENOUGH = 400_000  # texels that tell the vertices' values: more say the same
+
+
+@dataclass(frozen=True)
+class Texels:
+    """The skin's texels of a map `size` wide: their places `at` (n,) in the flat picture, the `corners` (n, 3) of their
+    triangles with `weights` (n, 3), and their `places` (n, 3) on the mean head, metres."""
+
+    size: int
+    at: np.ndarray
+    corners: np.ndarray
+    weights: np.ndarray
+    places: np.ndarray
+
+
+@lru_cache(maxsize=2)
+def texels_of(size):
+    """The Texels of a map of `size`, found once."""
+    model = head_model.load()
+    uv = np.concatenate([model.uv[:, [0, 1, 2]], model.uv[:, [0, 2, 3]]])
+    skin = np.isin(model.material, [model.material_names.index(name) for name in MATERIALS])
+    skin = np.concatenate([skin, skin])
+    points = uv[skin].reshape(-1, 2) * [size, -size] + [0, size]
+    index, weights = raster.rasterize(points, np.arange(len(points)).reshape(-1, 3), size, size)
+    at = np.flatnonzero(index.ravel() >= 0)
+    corners = model_triangles()[skin][index.ravel()[at]].astype(np.int32)
+    weights = np.ascontiguousarray(weights.reshape(-1, 3)[at])
+    return Texels(size, at, corners, weights, _carried(model.mean.astype(np.float32), corners, weights))
+
+
+def carry(values, texels, rows=None):
+    """Values (V, k) of the vertices at the texels, or at some `rows` of them: (n, k) float32."""
+    corners, weights = (
+        (texels.corners, texels.weights) if rows is None else (texels.corners[rows], texels.weights[rows])
+    )
+    return _carried(np.ascontiguousarray(values, np.float32), corners, weights)
+
+
+def _carried(values, corners, weights):
+    total = values[corners[:, 0]] * weights[:, :1]
+    for k in (1, 2):
+        total += values[corners[:, k]] * weights[:, k : k + 1]
+    return total
+
+
+def gather(values, trust, texels):
+    """Means (V, k) of the texels' values (n, k) at the vertices, weighed by their trust (n,), and the share (V,) of
+    each vertex's texels that was trusted."""
+    count = len(head_model.load().mean)
+    some = slice(None, None, max(1, len(trust) // ENOUGH))
+    flat, weights = texels.corners[some].ravel(), texels.weights[some]
+    parts = (weights * trust[some, None]).ravel()
+    total = np.bincount(flat, parts, count)
+    three = np.repeat(values[some], 3, axis=0)
+    means = np.stack([np.bincount(flat, parts * three[:, c], count) for c in range(values.shape[1])], 1)
+    whole = np.bincount(flat, weights.ravel(), count)
+    return means / np.maximum(total, 1e-9)[:, None], total / np.maximum(whole, 1e-9)
+
+
+def spread(values, known, mean):
+    """Values (V, k) with the unknown ones filled along the surface: from vertex to neighbouring vertex outwards, then
+    smoothed; a part with nothing known gets `mean`."""
+    start, end = edges().T
+    count, values = len(values), values.copy()
+    fixed, reached = known.copy(), known.copy()
+    values[~known] = mean
+
+    def around(rows):
+        number = np.bincount(end, rows[start].astype(float), count)
+        total = np.stack([np.bincount(end, values[start, c] * rows[start], count) for c in range(values.shape[1])], 1)
+        return number, total / np.maximum(number, 1)[:, None]
+
+    while True:
+        number, means = around(reached)
+        new = ~reached & (number > 0)
+        if not new.any():
+            break
+        values[new] = means[new]
+        reached |= new
+    free = reached & ~fixed
+    for _ in range(SMOOTHING):
+        values[free] = around(reached)[1][free]
+    return values
+
+
+@lru_cache(maxsize=1)
+def model_triangles():
+    """The head's quads as triangles (2 F, 3)."""
+    quads = head_model.load().quads
+    return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+
+
+@lru_cache(maxsize=1)
+def edges():
+    """Both directions of the head's edges (2 E, 2)."""
+    quads = head_model.load().quads
+    found = np.unique(np.sort(np.concatenate([quads[:, [k, (k + 1) % 4]] for k in range(4)]), axis=1), axis=0)
+    return np.concatenate([found, found[:, ::-1]])
+
+
+@lru_cache(maxsize=1)
+def mirrored():
+    """Every vertex's partner (V,) on the other side of the mean head."""
+    mean = head_model.load().mean.astype(np.float64).round(6)
+    order, other = (np.lexsort(points.T) for points in (mean, mean * [-1, 1, 1]))
+    partner = np.empty(len(mean), int)
+    partner[order] = other
+    return partner
