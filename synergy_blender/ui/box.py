@@ -9,6 +9,8 @@ from . import chosen
 
 FILL = 0.9  # of the view that the photo fills
 SMALLEST = 8  # pixels of the photo
+# textures of images hold linear light from 4.5 on, and a shader for that
+SHOWN = "IMAGE_SCENE_LINEAR_TO_REC709_SRGB" if bpy.app.version >= (4, 5) else "IMAGE"
 CORNERS = ((0, 0), (1, 0), (1, 1), (0, 1))
 
 
@@ -67,7 +69,7 @@ class SYNERGY_OT_draw_box(bpy.types.Operator):
         x0, y0, scale = photo_in_region(self._region.width, self._region.height, *self._size)
         width, height = np.array(self._size) * scale
         places = [(x0 + x * width, y0 + y * height) for x, y in CORNERS]
-        shader = gpu.shader.from_builtin("IMAGE")
+        shader = gpu.shader.from_builtin(SHOWN)
         batch = batch_for_shader(shader, "TRI_FAN", {"pos": places, "texCoord": CORNERS})
         shader.bind()
         shader.uniform_sampler("image", self._texture)

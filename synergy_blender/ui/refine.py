@@ -28,6 +28,7 @@ class SYNERGY_OT_refine(bpy.types.Operator):
         head = context.object
         if scene.HANDLES in head:
             scene.hide_handles(head)
+            show_lines(context, True)
             return {"FINISHED"}
         try:
             scene.show_handles(head, head_model.load())
@@ -35,7 +36,14 @@ class SYNERGY_OT_refine(bpy.types.Operator):
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         scene.look_through(scene.camera_of(head), context.area)
+        show_lines(context, False)
         return {"FINISHED"}
+
+
+def show_lines(context, shown):
+    """Show or hide the lines from children to parents: 68 of them, from the camera to its handles, hide the face."""
+    if context.area is not None and context.area.type == "VIEW_3D":
+        context.area.spaces.active.overlay.show_relationship_lines = shown
 
 
 @persistent

@@ -144,6 +144,44 @@ def choose():
 
 
 def create():
+    with bpy.context.temp_override(**view()):
+        result = bpy.ops.synergy.draw_box("INVOKE_DEFAULT")
+    note("draw a box", result == {"RUNNING_MODAL"})
+    return drag, 0.5
+
+
+def mouse(kind, value, corner):
+    """A corner of the face in the photo, 0..1 from the left and the top, under the mouse."""
+    region = view()["region"]
+    size = bpy.context.scene.synergy_photo.size
+    scale = 0.9 * min(region.width / size[0], region.height / size[1])
+    x = region.x + region.width / 2 + scale * size[0] * (corner[0] - 0.5)
+    y = region.y + region.height / 2 - scale * size[1] * (corner[1] - 0.5)
+    window().event_simulate(kind, value, x=round(x), y=round(y))
+
+
+def drag(at=[0]):  # noqa: B006 - how far the drag has come is kept between the timer's calls
+    low, high = (0.33, 0.14), (0.55, 0.37)
+    moves = [("MOUSEMOVE", "NOTHING", low), ("LEFTMOUSE", "PRESS", low), ("MOUSEMOVE", "NOTHING", high)]
+    if at[0] < len(moves):
+        mouse(*moves[at[0]])
+        at[0] += 1
+        return drag, 0.4
+    screen("1_box")
+    mouse("LEFTMOUSE", "RELEASE", high)
+    return drawn, 1.0
+
+
+def drawn():
+    size = bpy.context.scene.synergy_photo.size[0]
+    boxes = [np.array(face.box) / size for face in bpy.context.scene.synergy.faces]
+    good = len(boxes) == 1 and np.abs(boxes[0] - [0.33, 0.14, 0.55, 0.37]).max() < 0.01
+    note("the box is where it was drawn", good, boxes=[box.round(3).tolist() for box in boxes])
+    bpy.context.scene.synergy_photo = bpy.context.scene.synergy_photo  # look for faces again
+    return click, 0.5
+
+
+def click():
     settings = bpy.context.scene.synergy
     note("one face found in the chosen photo", len(settings.faces) == 1, trouble=settings.trouble)
     with bpy.context.temp_override(**view()):

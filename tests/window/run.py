@@ -53,7 +53,7 @@ def drive(blender, photo, out):
             "LIBGL_ALWAYS_SOFTWARE": "1",
             "XDG_RUNTIME_DIR": inside,
         }
-        command = [blender if root == Path("/") else "/usr/bin/blender", "--factory-startup"]
+        command = [blender if root == Path("/") else "/usr/bin/blender", "--factory-startup", "--enable-event-simulate"]
         command += ["--window-geometry", "0", "0", "1600", "900", "--python", str(inside / "drive.py")]
         if not os.environ.get("DISPLAY"):
             screen = f"Xvfb :78 -screen 0 {SCREEN} +extension GLX & screen=$!; sleep 2; DISPLAY=:78 "
