@@ -4,6 +4,7 @@ Light: each photo, taken in even light, is lit anew on its fitted head by one co
 random; the face's skin with and without the light taken out is compared with that of the photo itself, up to a gain.
 """
 
+import json
 import resource
 import time
 
@@ -69,13 +70,14 @@ def seconds_and_memory(size):
     return sorted(times)[1], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
 
 
-def main():
+def measure():
+    """Every figure by its name."""
+    found = {}
     for size in (1024, 2048):
-        took, memory = seconds_and_memory(size)
-        print(f"{size} pixels: {took:.2f} s, {memory:.0f} MB at most")
-    before, after, better = light_errors()
-    print(f"as lit {before:.1f}, delit {after:.1f} of 255: {better:.0%} better")
+        found[f"seconds_{size}"], found["megabytes"] = seconds_and_memory(size)
+    found["as_lit"], found["delit"], found["better"] = light_errors()
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(measure()))
