@@ -15,7 +15,7 @@ from ..scene import sliders
 from . import chosen, preferences
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
-TICK, SLICE = 0.02, 0.03  # seconds between two looks at the work; of building at a time
+TICK, SLICE = 0.02, 0.08  # seconds between two looks at the work; of building at a time
 NO_FACE = "No face was found: draw a box around it, or choose another photo, larger or less covered."
 
 
