@@ -1,0 +1,227 @@
+"""What a photo shows of the head's texels, and how far that is to be believed to be skin."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from . import crop, head_model, raster
+from .texels import carry, mirrored, model_triangles
+
+DEPTH_SIDE = 640  # pixels of the depth map about the head
+HIDDEN = 0.006  # metres behind the nearest surface from which skin counts as hidden
+FACING = (0.12, 0.5)  # cosines to the viewer from which skin is believed a little, and wholly
+TYPICAL = np.array([180.0, 140.0, 120.0])  # skin where none is seen
+TONE_SPREAD = np.array([0.014, 0.010, 0.22])  # of a person's skin, at least: shares of red and green, log brightness
+SCALP = (0.015, 0.05)  # heights on the mean head from which hair may be seen, metres
+NECK = (-0.112, -0.1)  # heights on the mean head below which the neck is not taken from the photo, metres
+BACKDROP_SAMPLES, SKIN_SAMPLES = 6000, 30_000
+UNEVEN = 14  # of 255: how much a backdrop may vary to be told from the head by its colour
+DOUBTFUL = 0.3  # trust below which a texel is not used at all
+SURE = 0.995  # trust above which the mirror side is not asked
+COARSE = 512  # pixels of the map on which trust is softened
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a picture shows of some texels: their `rows` (m,), `colour` (m, 3) float32, `trust` (m,) 0..1 that it is
+    skin, `normal` (m, 3) towards the viewer and `point` (m, 2) in the picture."""
+
+    rows: np.ndarray
+    colour: np.ndarray
+    trust: np.ndarray
+    normal: np.ndarray
+    point: np.ndarray
+
+
+def look(image, vertices, texels):
+    """What a photo `image` (H, W, 3) uint8 with the head's `vertices` (V, 3) in it shows of the texels, and of their
+    mirror side for those that are not seen well: two Seen, and the colour of the cheeks (3,)."""
+    view = View(image, vertices, texels.size)
+    before = _before_backdrop(view)
+    here = view.project(texels, np.arange(len(texels.at)))
+    like_skin, cheeks = skin_tones(here, texels)
+    here = _doubted(here, like_skin(here) * before(here, texels), texels)
+    trust = np.zeros(len(texels.at), np.float32)
+    trust[here.rows] = here.trust
+    there = view.project(texels, np.flatnonzero(trust < SURE), mirror=True)
+    return here, _doubted(there, like_skin(there) * before(there, texels), texels), cheeks
+
+
+class View:
+    """A photo's part about a head at about the resolution of a texture `size` wide, with the head in it: `picture`
+    (h, w, 3) float32, `vertices` (V, 3) and their normals, and the depth of what is nearest."""
+
+    def __init__(self, image, vertices, size):
+        self.picture, self.vertices = _about(image, np.asarray(vertices, float), size)
+        normals = raster.vertex_normals(self.vertices * [1, -1, 1], model_triangles())
+        self._there = np.column_stack([self.vertices, normals])
+        self._nearest = _depth(self.vertices, self.picture.shape)
+        self._tolerance = HIDDEN * _pixels_per_metre(self.vertices)
+
+    def project(self, texels, rows, mirror=False):
+        """What is Seen of some `rows` of the texels, or of their partners on the other side of the head."""
+        there = self._there[mirrored()] if mirror else self._there
+        ahead = carry(there[:, 5:], texels, rows)[:, 0]
+        rows = rows[ahead > 0.8 * FACING[0]]  # a mean of unit normals is shorter than one, not much
+        found = carry(there, texels, rows)
+        height, width = self.picture.shape[:2]
+        x, y, z = found[:, :3].T
+        shown = (x > 1) & (y > 1) & (x < width - 1) & (y < height - 1)
+        shown &= z > self._nearest(found[:, :2]) - self._tolerance
+        rows, found = rows[shown], found[shown]
+        normal = found[:, 3:] / np.maximum(np.linalg.norm(found[:, 3:], axis=1, keepdims=True), 1e-6)
+        t = np.clip((normal[:, 2] - FACING[0]) / (FACING[1] - FACING[0]), 0, 1)
+        return Seen(rows, _sample(self.picture, found[:, :2]), t * t * (3 - 2 * t), normal, found[:, :2])
+
+
+def _doubted(seen, like, texels):
+    """The same with `like` (m,) taken from its trust, and that softened towards what is not believed."""
+    return replace(seen, trust=_soften(seen.rows, seen.trust * like, texels))
+
+
+def skin_tones(seen, texels):
+    """A function from what is Seen to how far each texel may be skin where there should be skin (m,), and the skin's
+    mean colour (3,)."""
+    x, y, z = texels.places[seen.rows].T
+    sure = (np.abs(x) < 0.042) & (y > -0.05) & (y < -0.015) & (z > -0.01) & (seen.trust > 0.8)  # cheeks and nose
+    if sure.sum() < 200:
+        return lambda seen: np.ones(len(seen.rows), np.float32), TYPICAL
+    colours = seen.colour[np.flatnonzero(sure)[:: max(1, sure.sum() // SKIN_SAMPLES)]]
+    mean = np.median(colours, axis=0)
+    tones = _tones(colours)
+    middle_tone = np.median(tones, axis=0)
+    spread_of_tones = np.maximum(1.48 * np.median(np.abs(tones - middle_tone), axis=0), TONE_SPREAD)
+    middle_tone, spread_of_tones = middle_tone.astype(np.float32), spread_of_tones.astype(np.float32)
+
+    def like_skin(seen):
+        x, y, z = texels.places[seen.rows].T
+        scalp = np.clip((y - SCALP[0]) / (SCALP[1] - SCALP[0]), 0, 1)
+        middle = np.clip((0.06 - np.abs(x)) / 0.015, 0, 1) * (y > -0.1) * (z > -0.03)
+        free = np.maximum(scalp, middle)
+        head = np.clip((y - NECK[0]) / (NECK[1] - NECK[0]), 0, 1)  # below, clothes are seen more often than skin
+        distance = (((_tones(seen.colour) - middle_tone) / spread_of_tones) ** 2).sum(1)
+        like = np.exp(-0.25 * np.maximum(distance - 6, 0))
+        return (head * (free + (1 - free) * like)).astype(np.float32)
+
+    return like_skin, mean
+
+
+def _before_backdrop(view):
+    """A function from what is Seen of the texels to 0 where the colour is that of an even backdrop, which may grow
+    darker towards one side, and 1 elsewhere (m,); the face's middle is always 1."""
+    picture, vertices = view.picture, view.vertices
+    height, width = picture.shape[:2]
+    index, _ = raster.rasterize(vertices[:, :2], model_triangles(), width, height)
+    rows, columns = np.flatnonzero((index >= 0).any(1)), np.flatnonzero((index >= 0).any(0))
+    beside = (index < 0) & (np.arange(height) < rows[0] + 0.5 * np.ptp(rows))[:, None] if len(columns) else index < -1
+    row, column = np.nonzero(beside)
+    if len(row) < 200:
+        return lambda seen, texels: np.ones(len(seen.rows), np.float32)
+    chosen = slice(None, None, max(1, len(row) // BACKDROP_SAMPLES))
+    points = np.stack([column[chosen], row[chosen]], 1) + 0.5
+    samples = picture[row[chosen], column[chosen]]
+
+    def bent(points):
+        x, y = (points / [width, height] - 0.5).T
+        return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], 1)
+
+    table, weights = bent(points), np.ones(len(points))
+    for _ in range(8):  # hair and shoulders beside the head count less and less
+        weighted = table * weights[:, None]
+        sheet = np.linalg.solve(weighted.T @ table + 1e-3 * np.eye(6), weighted.T @ samples)
+        off = np.abs(samples - table @ sheet).max(1)
+        weights = 1 / (1 + (off / UNEVEN) ** 2)
+    uneven = np.median(off)
+    if uneven > UNEVEN:
+        return lambda seen, texels: np.ones(len(seen.rows), np.float32)
+
+    def before(seen, texels):
+        x, y, z = texels.places[seen.rows].T
+        middle = (np.abs(x) < 0.05) & (y < 0.03) & (y > -0.11) & (z > -0.04)
+        off = np.abs(seen.colour - bent(seen.point) @ sheet).max(1)
+        return np.where(middle, 1, np.clip((off - 2 * uneven - 8) / 12, 0, 1)).astype(np.float32)
+
+    return before
+
+
+def _soften(rows, trust, texels):
+    """Trust (m,) of some texels that ends a little before doubtful ones and falls to them gently."""
+    size = texels.size
+    pooled = max(1, size // COARSE) if size % COARSE == 0 else 1
+    side = size // pooled
+    flat = np.zeros(size * size, np.float32)
+    flat[texels.at[rows]] = np.where(trust < DOUBTFUL, 0, trust)
+    whole = flat.reshape(size, size)
+    around = whole[::pooled, ::pooled].copy()
+    for k in range(1, pooled * pooled):
+        np.minimum(around, whole[k // pooled :: pooled, k % pooled :: pooled], out=around)
+    reach = max(1, side // 340)
+    for combine in (np.minimum, np.add):
+        for axis in (0, 1):
+            padded = np.pad(around, [(reach, reach) if k == axis else (0, 0) for k in (0, 1)], mode="edge")
+            taps = [padded[k : k + side] if axis == 0 else padded[:, k : k + side] for k in range(2 * reach + 1)]
+            around = taps[0].copy()
+            for tap in taps[1:]:
+                combine(around, tap, out=around)
+        if combine is np.add:
+            around /= (2 * reach + 1) ** 2
+    at = texels.at[rows]
+    return np.minimum(around[at // size // pooled, at % size // pooled], flat[at])
+
+
+def _tones(colours):
+    """Shares of red and green and the log of the brightness (n, 3) of colours (n, 3): shading moves the last alone."""
+    total = colours.sum(1) + 6
+    return np.column_stack([colours[:, 0] / total, colours[:, 1] / total, np.log(total)])
+
+
+def _about(image, vertices, size):
+    """The photo around the head at about the texture's resolution, float32, and the vertices in it."""
+    low = np.floor(np.maximum(vertices[:, :2].min(0) - 4, 0)).astype(int)
+    high = np.ceil(np.minimum(vertices[:, :2].max(0) + 4, image.shape[1::-1])).astype(int)
+    high = np.maximum(high, low + 2)
+    wide, tall = high - low
+    shrink = min(1.0, size / max(wide, tall))
+    part = image[low[1] : high[1], low[0] : high[0]]
+    columns, rows = max(2, round(wide * shrink)), max(2, round(tall * shrink))
+    if shrink < 1:
+        part = crop.resample(part, 0, 0, wide, tall, columns, rows)
+    moved = vertices.copy()
+    moved[:, :2] = (vertices[:, :2] - low) * [columns / wide, rows / tall]
+    moved[:, 2] *= columns / wide
+    return np.asarray(part, np.float32), moved
+
+
+def _pixels_per_metre(vertices):
+    model = head_model.load()
+    return np.linalg.norm(np.ptp(vertices, axis=0)) / np.linalg.norm(np.ptp(model.mean, axis=0))
+
+
+def _depth(vertices, shape):
+    """A function from picture points (n, 2) to the depth of the nearest surface there."""
+    shrink = min(1.0, DEPTH_SIDE / max(shape[:2]))
+    height, width = (max(2, round(n * shrink)) for n in shape[:2])
+    triangles = model_triangles()
+    index, weights = raster.rasterize(vertices[:, :2] * shrink, triangles, width, height, vertices[:, 2])
+    depth = np.einsum("hwc,hwc->hw", weights, vertices[:, 2][triangles[index]])
+    depth[index < 0] = -np.inf
+    # the least of a pixel and its neighbours: an edge's blur hides nothing that is seen
+    padded = np.pad(depth, 1, constant_values=np.inf)
+    least = np.min([padded[i : i + height, j : j + width] for i in range(3) for j in range(3)], axis=0)
+
+    def nearest(points):
+        x, y = (points * shrink).astype(int).clip(0, [width - 1, height - 1]).T
+        return least[y, x]
+
+    return nearest
+
+
+def _sample(picture, points):
+    """Bilinear colours (n, 3) float32 at picture points (n, 2)."""
+    height, width = picture.shape[:2]
+    x, y = (points - 0.5).T
+    x, y = x.clip(0, width - 1.001), y.clip(0, height - 1.001)
+    left, top = x.astype(int), y.astype(int)
+    x, y = (x - left)[:, None].astype(np.float32), (y - top)[:, None].astype(np.float32)
+    upper = picture[top, left] * (1 - x) + picture[top, left + 1] * x
+    return upper * (1 - y) + (picture[top + 1, left] * (1 - x) + picture[top + 1, left + 1] * x) * y
