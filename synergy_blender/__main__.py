@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from . import photo
-from .face import DELIT, AssetError, Reconstruction, reconstruct, skin_texture
+from .bake import bake
+from .face import DELIT, AssetError, Reconstruction, reconstruct, reconstruct_person
 from .face.texture import LARGEST, SMALLEST
 
 
@@ -27,6 +28,13 @@ def arguments():
     parser.add_argument("--json", metavar="FACES.json", help="write every face's numbers")
     parser.add_argument(
         "--box", nargs=4, type=float, metavar=("X0", "Y0", "X1", "Y1"), help="where the face is, in pixels"
+    )
+    parser.add_argument(
+        "--also",
+        nargs="+",
+        default=[],
+        metavar="PHOTO",
+        help="more photos of the same person: one head, with the skin of all of them",
     )
     parser.add_argument(
         "--texture", type=int, metavar="SIZE", help="put the photo's skin on the heads, SIZE pixels wide"
@@ -57,9 +65,12 @@ def run(options):
             _check_target(Path(path), ending)
     if options.texture is not None and not SMALLEST <= options.texture <= LARGEST:
         raise CommandError(f"A texture must be {SMALLEST} to {LARGEST} pixels wide, not {options.texture}.")
-    picture = photo.read(options.photo)
+    picture, more = photo.read(options.photo), [photo.read(path) for path in options.also]
     try:
-        faces = reconstruct(picture, None if options.box is None else [options.box])
+        if more:
+            faces = reconstruct_person([picture, *more], [options.box] + [None] * len(more))
+        else:
+            faces = reconstruct(picture, None if options.box is None else [options.box])
     except ValueError as error:
         raise CommandError(str(error)) from None
     if not faces:
@@ -73,7 +84,7 @@ def run(options):
         write_json(faces, Path(options.json))
         print(f"wrote {options.json}")
     if options.output or options.render:
-        _in_blender(options, picture, faces)
+        _in_blender(options, [picture, *more], faces)
 
 
 def _check_target(path, ending):
@@ -106,7 +117,7 @@ def _replace(path, write):
             raise CommandError(f"{path} cannot be written ({error}): choose another place.") from None
 
 
-def _in_blender(options, picture, faces):
+def _in_blender(options, pictures, faces):
     try:
         import bpy
     except ImportError:
@@ -118,11 +129,17 @@ def _in_blender(options, picture, faces):
     from .scene import studio
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    textures = None
+    textures, picture = None, pictures[0]
+    shown = [[(picture, face.vertices)] for face in faces]
+    if len(pictures) > 1:  # all of one person
+        shown = [[(one, face.vertices) for one, face in zip(pictures, faces, strict=True)]]
     if options.texture is not None:
-        textures = [skin_texture(picture, face, options.texture, DELIT[options.light]) for face in faces]
+        textures = [bake(views, options.texture, DELIT[options.light]) for views in shown]
     name = Path(options.photo).name
-    heads = scene.add_heads(head_model.load(), faces, picture, name, not options.upright, textures)
+    heads = scene.add_heads(head_model.load(), faces[: len(shown)], picture, name, not options.upright, textures)
+    if len(pictures) > 1:
+        images = [scene.image_of(one, Path(path).name) for one, path in zip(pictures[1:], options.also, strict=True)]
+        scene.remember_photos(heads[0][0], images, faces[1:])
     if options.output:
         target = Path(options.output).resolve()
         _replace(target, lambda partial: bpy.ops.wm.save_as_mainfile(filepath=str(partial), compress=True, copy=True))

@@ -83,7 +83,7 @@ def row(drawing, picture, face, tile=TILE):
     plain = np.full_like(photo, 60)
     over = np.where(mask[..., None], 0.25 * photo + 0.75 * posed, photo)
     tiles = [photo, over]
-    texture = skin_texture(picture, face, 1024)
+    texture = skin_texture([(picture, face.vertices)], 1024)
     for yaw, shown in ((0, None), (60, None), (0, texture), (45, texture), (-85, texture)):
         view, seen = drawing.shade(
             shape, colour, 2100 * tile / 300, pose.matrix(yaw, 0, 0), (tile, tile), (2 * tile,) * 2, shown

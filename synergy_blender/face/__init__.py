@@ -2,6 +2,7 @@
 
 from .assets import AssetError
 from .reconstruct import Reconstruction, parameters_from_landmarks, reconstruct, reconstruct_person
+from .relief import relief
 from .texture import DELIT, skin_texture
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "parameters_from_landmarks",
     "reconstruct",
     "reconstruct_person",
+    "relief",
     "skin_texture",
 ]

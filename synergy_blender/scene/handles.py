@@ -5,8 +5,8 @@ import numpy as np
 
 from ..face import parameters_from_landmarks
 from . import frames, sliders
-from .head import turn_head
-from .photograph import camera_of, lens_of, metres_per_pixel, place_camera, size_of_photo
+from .photograph import camera_of, metres_per_pixel, size_of_photo
+from .views import settle
 
 HANDLES = "synergy_handles"  # custom property of a head: the collection of its handles
 HANDLE_SIZE, DEPTH = 3.0, 0.7  # radius of a handle in pixels of the photo; metres from the camera
@@ -57,12 +57,7 @@ def refit(head, model):
     places = np.array([handle.location[:2] for handle in handles]).reshape(-1, 2)
     points = places / metres_per_pixel(camera, DEPTH) * [1, -1] + np.array(size) / 2
     face = parameters_from_landmarks(points)
-    posed = sliders.is_posed(head)
-    sliders.remember(head, face, posed)
-    sliders.set_identity(head, face.identity)
-    sliders.set_expression(head, face.expression)
-    turn_head(head, face, posed, head.location.copy())
-    place_camera(camera, head, model, face, size, lens_of(camera))
+    settle(head, model, face)
     _put(handles, camera, points)
     return face
 

@@ -5,8 +5,8 @@ import bpy
 from ..face import skin
 from ..face.eyes import iris_colour
 from .head import build_head
-from .materials import put_skin
-from .photograph import image_of, match_camera
+from .materials import put_skin, skin_images
+from .photograph import image_file, image_of, match_camera
 
 BETWEEN_HEADS = 0.4  # metres
 PHOTO_LENS = "synergy_photo_lens"  # custom property of a head: the photo's focal length on 35 mm film, where known
@@ -26,15 +26,26 @@ def add_heads(*arguments, **more):
 
 
 def add_heads_in_steps(
-    model, faces, picture, photo_name, posed=True, textures=None, image=None, unit=1.0, smooth=0, photo_lens=None
+    model,
+    faces,
+    picture,
+    photo_name,
+    posed=True,
+    textures=None,
+    image=None,
+    unit=1.0,
+    smooth=0,
+    photo_lens=None,
+    folder=None,
 ):
     """Build a head and a camera for every Reconstruction in `faces`, the first one active: a generator, for a window
     that goes on drawing, that yields the share that is done and returns [(head, camera)].
 
     `picture` (H, W, 3) uint8 is the photo they come from; `image` the bpy image of it, or None for a new one called
-    `photo_name`. `textures` are skins (N, N, 3) uint8 for every face, or a function that gives them or None while they
-    are not there yet (the generator then yields 1). `unit` is the size of a metre, `smooth` how often a modifier
-    subdivides the heads, `photo_lens` the photo's focal length in millimetres on 35 mm film, if it is known.
+    `photo_name`. `textures` are baked skins (bake.bake) for every face, or a function that gives them or None while
+    they are not there yet (the generator then yields 1); they are saved in `folder` or packed. `unit` is the size of a
+    metre, `smooth` how often a modifier subdivides the heads, `photo_lens` the photo's focal length in millimetres on
+    35 mm film, if it is known.
     A generator that is closed or fails takes away what it has made and puts the scene's camera and resolution back.
     """
     scene = bpy.context.scene
@@ -72,16 +83,26 @@ def add_heads_in_steps(
             else:
                 textures = ready
         for (head, _), texture in zip(made, textures or (), strict=False):
-            add_skin(head, texture)
+            add_skin(head, texture, folder)
+            yield 1.0
         return made
     except BaseException:
         undo()
         raise
 
 
-def add_skin(head, texture):
-    """Put a skin (N, N, 3) uint8 on a head as an image of its own."""
-    put_skin(head, image_of(texture, f"{head.name} skin"))
+def add_skin(head, baked, folder=None):
+    """Put a baked skin (bake.bake) on a head: images of its own, packed or saved in a `folder`, in the place of those
+    that it had. Raises OSError if they cannot be saved."""
+    before = skin_images(head)
+    names = {kind: f"{head.name} {kind}" for kind in baked}
+    images = {kind: image_file(file, names[kind], folder) for kind, file in baked.items()}
+    put_skin(head, images)
+    for image in before:
+        if not image.users:
+            bpy.data.images.remove(image)
+    for kind, image in images.items():
+        image.name = names[kind]  # which is free again
 
 
 class _Undo:

@@ -17,7 +17,10 @@ PARTS = {
     "gums": ((0.62, 0.28, 0.28), 0.3),
     "tongue": ((0.66, 0.33, 0.32), 0.35),
 }
-SKIN = "Skin"  # name of the node with the photo's skin
+# what is known finely of the skin: name of its node, and whether it is a colour
+SKIN = {"skin": ("Skin", True), "bumps": ("Skin bumps", False), "gloss": ("Skin gloss", False)}
+BUMPS = "Skin bump"  # name of the node that turns them into normals
+DEEP = 0.6  # strength of the bumps
 LIP_TINT = np.array([0.92, 0.68, 0.68])
 
 
@@ -42,16 +45,40 @@ def part(name, skin_colour, iris_colour=None):
     return material
 
 
-def put_skin(head, image):
-    """Put a bpy image for the UV map on a head's skin and lips, in the place of their colour."""
+def put_skin(head, images):
+    """Put bpy images for the UV map, by the names in SKIN, on a head's skin and lips: its colour, bumps and gloss."""
     for slot in head.material_slots:
         material = slot.material
         if material is None or not material.name.startswith(("Head skin", "Head lips")):
             continue
-        nodes = material.node_tree.nodes
-        texture = nodes.get(SKIN) or nodes.new("ShaderNodeTexImage")
-        texture.name, texture.image, texture.location = SKIN, image, (-320, 300)
-        material.node_tree.links.new(texture.outputs["Color"], _shader(material).inputs["Base Color"])
+        nodes, links, shader = material.node_tree.nodes, material.node_tree.links, _shader(material)
+        for k, (kind, image) in enumerate(images.items()):
+            name, coloured = SKIN[kind]
+            image.colorspace_settings.name = "sRGB" if coloured else "Non-Color"
+            texture = nodes.get(name) or nodes.new("ShaderNodeTexImage")
+            texture.name = texture.label = name
+            texture.image, texture.location = image, (-620, 300 - 300 * k)
+            if kind == "bumps":
+                bump = nodes.get(BUMPS) or nodes.new("ShaderNodeNormalMap")
+                bump.name, bump.location = BUMPS, (-280, 0)
+                bump.inputs["Strength"].default_value = DEEP
+                links.new(texture.outputs["Color"], bump.inputs["Color"])
+                links.new(bump.outputs["Normal"], shader.inputs["Normal"])
+            else:
+                links.new(texture.outputs["Color"], shader.inputs["Base Color" if kind == "skin" else "Roughness"])
+        nodes.active = nodes[SKIN["skin"][0]]  # what is painted on, and shown without light
+
+
+def skin_images(head):
+    """The bpy images that put_skin has put on a head."""
+    found = []
+    for slot in head.material_slots:
+        tree = None if slot.material is None else slot.material.node_tree
+        for name, _ in SKIN.values():
+            node = None if tree is None else tree.nodes.get(name)
+            if node is not None and node.image is not None and node.image not in found:
+                found.append(node.image)
+    return found
 
 
 def _shader(material):

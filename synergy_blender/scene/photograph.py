@@ -1,5 +1,7 @@
 """The camera that sees the head exactly as the photo does, with the photo behind it."""
 
+from pathlib import Path
+
 import bpy
 import numpy as np
 from mathutils import Matrix
@@ -15,16 +17,37 @@ LARGEST_IMAGE = 4096  # pixels along the longer side of the photo kept in the fi
 
 def image_of(picture, name):
     """A packed bpy image of a photo (H, W, 3) uint8, as upright as the picture is, made smaller where it is huge."""
+    picture = reduced(picture)
     height, width = picture.shape[:2]
-    shrink = min(1.0, LARGEST_IMAGE / max(height, width))
-    if shrink < 1:
-        height, width = round(height * shrink), round(width * shrink)
-        picture = crop.resample(picture, 0, 0, picture.shape[1], picture.shape[0], width, height)
     image = bpy.data.images.new(name, width, height, alpha=False)
     pixels = np.ones((height, width, 4), np.float32)
     pixels[..., :3] = np.asarray(picture[::-1], np.float32) / 255
     image.pixels.foreach_set(pixels.ravel())
     image.pack()
+    return image
+
+
+def reduced(picture):
+    """A photo (H, W, 3) uint8, made smaller where it is too large to keep in the file."""
+    height, width = picture.shape[:2]
+    shrink = min(1.0, LARGEST_IMAGE / max(height, width))
+    if shrink == 1:
+        return picture
+    return crop.resample(picture, 0, 0, width, height, round(width * shrink), round(height * shrink))
+
+
+def image_file(file, name, folder=None):
+    """A bpy image of a picture file given as its bytes: packed, or saved in a `folder`. Raises OSError."""
+    if folder is not None:
+        path = Path(folder) / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file)
+        image = bpy.data.images.load(str(path))
+        image.name = name
+        return image
+    image = bpy.data.images.new(name, 4, 4)
+    image.pack(data=file, data_len=len(file))
+    image.source = "FILE"
     return image
 
 

@@ -127,16 +127,16 @@ def freeze_identity(head):
     """Make the person that the identity sliders show the new Basis: those sliders go to 0, the head looks the same, and
     every other key moves what it moved before."""
     keys = head.data.shape_keys.key_blocks
-    basis = _places(keys[0])
-    moved = sum((key.value * (_places(key) - basis) for key in identity_keys(head)), np.zeros_like(basis))
+    basis = places(keys[0])
+    moved = sum((key.value * (places(key) - basis) for key in identity_keys(head)), np.zeros_like(basis))
     for key in keys:
-        key.data.foreach_set("co", (_places(key) + moved).ravel())
+        key.data.foreach_set("co", (places(key) + moved).ravel())
     head.data.vertices.foreach_set("co", (basis + moved).ravel())
     reset(identity_keys(head))
     head.data.update()
 
 
-def _places(key):
+def places(key):
     """The points (V, 3) of a shape key."""
     points = np.empty(3 * len(key.data), np.float32)
     key.data.foreach_get("co", points)

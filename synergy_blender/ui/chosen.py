@@ -78,6 +78,18 @@ class SYNERGY_PG_settings(bpy.types.PropertyGroup):
         items=LIGHTS,
         default="albedo",
     )
+    keep: EnumProperty(
+        name="Keep",
+        description="Where the pictures of the skin are kept",
+        items=[
+            ("PACKED", "In the File", "The skin's pictures are packed into the Blender file"),
+            (
+                "BESIDE",
+                "Beside the File",
+                "The skin's pictures are saved in a folder beside the Blender file, once that is saved",
+            ),
+        ],
+    )
 
 
 def picture_of(image):
@@ -86,6 +98,14 @@ def picture_of(image):
     if picture is None or min(picture.shape[:2]) < photo.SMALLEST_SIDE:
         raise photo.PhotoError(f"{image.name} has no pixels, or too few: choose another photo.")
     return picture
+
+
+def folder(scene):
+    """The folder in which pictures of skin are saved, or None where they are packed."""
+    if scene.synergy.keep == "PACKED" or not bpy.data.filepath:
+        return None
+    file = Path(bpy.data.filepath)
+    return file.with_name(f"{file.stem}_textures")
 
 
 def file_of(image):

@@ -10,7 +10,8 @@ from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
 
 from .. import log, photo, scene
-from ..face import DELIT, AssetError, head_model, reconstruct, skin_texture
+from ..bake import bake
+from ..face import DELIT, AssetError, head_model, reconstruct
 from ..scene import sliders
 from . import chosen, preferences
 
@@ -42,7 +43,7 @@ class _Looking(threading.Thread):
             for face in faces if self.size else ():
                 if self.cancelled:
                     return
-                textures.append(skin_texture(self.picture, face, self.size, self.delit))
+                textures.append(bake([(self.picture, face.vertices)], self.size, self.delit))
             self.textures = textures
         except (AssetError, ValueError) as error:
             self.error = str(error)
@@ -87,7 +88,7 @@ class SYNERGY_OT_create_head(bpy.types.Operator, ImportHelper):
     def execute(self, context):
         try:
             if self.filepath:  # Blender's reader must not run beside the window
-                picture, boxes, self._name = photo.read(self.filepath), None, Path(self.filepath).name
+                picture, boxes, self._name = scene.reduced(photo.read(self.filepath)), None, Path(self.filepath).name
                 self._image, self._lens = None, photo.focal_length(self.filepath)
             elif context.scene.synergy_photo is not None:
                 self._image = context.scene.synergy_photo
@@ -106,7 +107,7 @@ class SYNERGY_OT_create_head(bpy.types.Operator, ImportHelper):
             return {"CANCELLED"}
         self._looking = _Looking(picture, boxes, int(self.size) if self.texture else 0, DELIT[self.light])
         self._building = self._made = None
-        self._preferences = preferences.of(context)
+        self._preferences, self._folder = preferences.of(context), chosen.folder(context.scene)
         if bpy.app.background or context.window is None:
             self._looking.run()
             while not self._looking.error and self._build() is not None:
@@ -162,6 +163,7 @@ class SYNERGY_OT_create_head(bpy.types.Operator, ImportHelper):
                 unit=self._preferences.unit,
                 smooth=int(self._preferences.density),
                 photo_lens=self._lens,
+                folder=self._folder,
             )
         try:
             return next(self._building, None)

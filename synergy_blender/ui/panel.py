@@ -10,7 +10,7 @@ from bpy.props import StringProperty
 from .. import scene
 from ..scene import HANDLES, camera_of
 from ..scene import sliders as heads
-from . import asset, box, chosen, create, lens, refine, sliders
+from . import asset, box, chosen, create, lens, refine, skin, sliders
 
 
 class SYNERGY_PT_main(bpy.types.Panel):
@@ -43,6 +43,7 @@ class SYNERGY_PT_main(bpy.types.Panel):
         size.prop(settings, "size", text="")
         if settings.texture:
             layout.prop(settings, "light", text="")
+            layout.prop(settings, "keep", text="")
         layout.prop(settings, "upright")
         button = layout.row()
         button.scale_y = 1.6
@@ -92,6 +93,8 @@ class SYNERGY_PT_photo(_OfHead, bpy.types.Panel):
         self.layout.operator(create.SYNERGY_OT_look_through.bl_idname, icon="CAMERA_DATA")
         shown = HANDLES in context.object
         self.layout.operator(refine.SYNERGY_OT_refine.bl_idname, icon="EMPTY_AXIS", depress=shown)
+        self.layout.operator(skin.SYNERGY_OT_add_photos.bl_idname, icon="IMAGE_DATA")
+        self.layout.operator(skin.SYNERGY_OT_bake_skin.bl_idname, icon="RENDER_STILL")
         camera = camera_of(context.object)
         if camera is None:
             return

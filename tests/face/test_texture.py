@@ -11,7 +11,7 @@ from synergy_blender.face import head_model, light, raster, reconstruct, skin_te
 def astronaut():
     picture = data.astronaut()
     [face] = reconstruct(picture)
-    return picture, face, skin_texture(picture, face, 512, delit=0.0)
+    return picture, face, skin_texture([(picture, face.vertices)], 512, delit=0.0)
 
 
 def test_rasterize_known_answers():
@@ -62,7 +62,7 @@ def test_size_and_refusal(astronaut):
     picture, face, skin = astronaut
     assert skin.shape == (512, 512, 3) and skin.dtype == np.uint8
     with pytest.raises(ValueError, match="256 to 8192"):
-        skin_texture(picture, face, 100)
+        skin_texture([(picture, face.vertices)], 100)
 
 
 def test_light_of_known_harmonics_is_found():
@@ -90,7 +90,8 @@ def test_the_light_of_a_lamp_is_taken_out(astronaut):
 
     def error(delit):
         truth, found = (
-            skin_texture(photo, face, 256, delit).reshape(-1, 3)[cheeks].astype(float) for photo in (picture, lit)
+            skin_texture([(photo, face.vertices)], 256, delit).reshape(-1, 3)[cheeks].astype(float)
+            for photo in (picture, lit)
         )
         return np.abs(found * (truth.mean(0) / found.mean(0)) - truth).mean()
 

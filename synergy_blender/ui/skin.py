@@ -1,0 +1,104 @@
+"""A built head's skin: taken from its photos anew, and from more of them."""
+
+from pathlib import Path
+
+import bpy
+from bpy.app.translations import pgettext_iface as iface
+from bpy.props import CollectionProperty, StringProperty
+from bpy_extras.io_utils import ImportHelper
+
+from .. import photo, scene
+from ..bake import bake
+from ..face import DELIT, AssetError, head_model, reconstruct_person
+from ..scene import sliders
+from . import chosen
+from .behind import Behind
+from .create import EXTENSIONS
+
+
+class _OfHead(Behind):
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context):
+        if not sliders.is_head(context.object):
+            cls.poll_message_set("Select a head that Synergy built")
+            return False
+        if scene.camera_of(context.object) is None:
+            cls.poll_message_set("The camera of this head was deleted: build the head again")
+            return False
+        return True
+
+    def head(self):
+        """The head that the work began with. Raises ValueError if it is gone."""
+        head = bpy.data.objects.get(self._name)
+        if not sliders.is_head(head):
+            raise ValueError("The head is gone: nothing was changed.")
+        return head
+
+
+class SYNERGY_OT_bake_skin(_OfHead, bpy.types.Operator):
+    """Take the skin from the head's photos again, after its shape was changed, in the size and light chosen above"""
+
+    bl_idname = "synergy.bake_skin"
+    bl_label = "Bake Skin Again"
+
+    def execute(self, context):
+        self._name, settings = context.object.name, context.scene.synergy
+        try:
+            views = scene.views_of(context.object, head_model.load())
+        except (ValueError, AssetError) as error:
+            self.report({"ERROR"}, iface(str(error)))
+            return {"CANCELLED"}
+        size, delit = int(settings.size), DELIT[settings.light]
+        return self.begin(context, lambda: bake(views, size, delit), "Synergy paints the skin")
+
+    def finish(self, context, baked):
+        scene.add_skin(self.head(), baked, chosen.folder(context.scene))
+
+
+class SYNERGY_OT_add_photos(_OfHead, bpy.types.Operator, ImportHelper):
+    """Open more photos of the same person, from other sides: the likeness is read from all of them together, and what
+    one of them hides of the skin is taken from the others"""
+
+    bl_idname = "synergy.add_photos"
+    bl_label = "Add Photos of This Person"
+
+    filter_glob: StringProperty(default="*" + ";*".join(EXTENSIONS), options={"HIDDEN"})
+    files: CollectionProperty(type=bpy.types.OperatorFileListElement, options={"HIDDEN", "SKIP_SAVE"})
+    directory: StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
+
+    def execute(self, context):
+        head = context.object
+        self._name, settings, model = head.name, context.scene.synergy, head_model.load()
+        paths = [Path(self.directory) / file.name for file in self.files if file.name] or [Path(self.filepath)]
+        try:
+            known = scene.views_of(head, model)
+            self._pictures = [scene.reduced(photo.read(path)) for path in paths]
+            box = scene.box_in_photo(head, model)
+        except (photo.PhotoError, ValueError, OSError, AssetError) as error:
+            self.report({"ERROR"}, iface(str(error)))
+            return {"CANCELLED"}
+        self._names = [path.name for path in paths]
+        pictures = [picture for picture, _ in known] + self._pictures
+        size, delit, textured = int(settings.size), DELIT[settings.light], settings.texture
+
+        def work():
+            faces = reconstruct_person(pictures, [box] + [None] * (len(pictures) - 1))
+            views = [(picture, face.vertices) for picture, face in zip(pictures, faces, strict=True)]
+            return faces, bake(views, size, delit) if textured else None
+
+        return self.begin(context, work, "Synergy looks at the photos")
+
+    def finish(self, context, result):
+        faces, baked = result
+        head = self.head()
+        scene.settle(head, head_model.load(), faces[0])
+        images = [scene.image_of(*pair) for pair in zip(self._pictures, self._names, strict=True)]
+        scene.remember_photos(head, scene.photos_of(head)[1:] + images, faces[1:])
+        if baked is not None:
+            scene.add_skin(head, baked, chosen.folder(context.scene))
+        self.report({"INFO"}, iface("The head comes from %d photos") % len(faces))
+
+
+CLASSES = [SYNERGY_OT_bake_skin, SYNERGY_OT_add_photos]
