@@ -137,9 +137,16 @@ class Composer:
         alpha = cv2.warpAffine(mask, matrix, (self.width, self.height), flags=cv2.INTER_LINEAR)
         alpha = alpha[..., None] / np.float32(255)
         light = rng.uniform(0.55, 1.3) * rng.uniform(0.9, 1.1, 3) if rng.random() < 0.5 else 1.0
-        # a face covered by a later one is not one to find
-        faces[:] = [f for f in faces if alpha[int(f[1]), int(f[0]), 0] < 0.5] + [square]
+        if any(covered(alpha, face) > 0.3 for face in faces):  # what is left of a face must be a face
+            return canvas
+        faces.append(square)
         return (canvas + alpha * (np.clip(warped * light, 0, 255) - canvas)).astype(np.uint8)
+
+
+def covered(alpha, face):
+    """Which share of a face (x, y, side) something of an opacity (H, W, 1) hides."""
+    (left, right), (top, bottom) = ((max(0, int(v - face[2] / 2)), int(v + face[2] / 2) + 1) for v in face[:2])
+    return alpha[top:bottom, left:right].mean()
 
 
 def photographed(rng, canvas):

@@ -16,7 +16,7 @@ BLOCKS = [
 LEVELS = (8, 16, 32)  # picture pixels per cell
 WIDTH = 48  # channels of the merged levels
 OUTPUTS = 4  # score, x and y from the cell's centre in cells, log2 of the side over four cells
-SIZES = (256, 512)  # the picture is looked at with its longer side at each of these sizes
+SIZES = (320, 640)  # the picture is looked at with its longer side at each of these sizes
 THRESHOLD = 0.8
 OVERLAP = 0.35  # intersection over union above which two squares are one face
 
