@@ -9,7 +9,8 @@ import numpy as np
 ROUNDS = 6
 OUTLIER = 0.2  # of the mean: hair, lips and brows are farther off and count less and less
 RIDGE = np.array([0.0, *[0.02] * 3, *[1.0] * 5])  # per sample: even light is likeliest
-DARKEST, BRIGHTEST = 0.35, 1.9  # shading that is believed, of the mean
+DARKEST, BRIGHTEST = 0.55, 1.7  # shading that is believed, of the mean
+TINT = 1.2  # how far its colour may be off, likewise
 
 
 def harmonics(normals):
@@ -39,4 +40,7 @@ def estimate(colours, normals, weights):
 
 def shading(light, normals):
     """Factors (n, 3) by which a light (9, 3) brightens surfaces of unit `normals` (n, 3), 1 on average over skin."""
-    return np.clip(harmonics(normals) @ light, DARKEST, BRIGHTEST).astype(np.float32)
+    found = harmonics(normals) @ light
+    grey = found.mean(1, keepdims=True)
+    tint = np.clip(found / np.maximum(grey, 1e-3), 1 / TINT, TINT)
+    return (np.clip(grey, DARKEST, BRIGHTEST) * tint).astype(np.float32)

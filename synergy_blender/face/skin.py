@@ -1,4 +1,4 @@
-"""What is known of skin: how it varies over a face and from face to face, and what the photo says."""
+"""What is known of skin: how it usually varies over a face, and what the photo says."""
 
 from functools import lru_cache
 
@@ -13,8 +13,6 @@ PATCHES = [
     ((-0.008, -0.035, 0.02), (0.008, -0.005, 0.06)),
     ((-0.025, 0.028, 0.0), (0.025, 0.05, 0.05)),
 ]
-LARGEST_OFF = 1.2  # of the logarithm of a colour: what is farther off is not skin
-ROUNDS, OUTLIER = 4, 3.0  # of weighing outliers down; unexplained errors from which that begins
 
 
 def mean_colour(image, face, model):
@@ -41,13 +39,27 @@ def mean_colour(image, face, model):
     return np.median(image[row[seen], column[seen]], axis=0) / 255
 
 
+# where hair begins on the mean head: heights (metres) over depths, from the nape over the ear to the forehead
+HAIRLINE = [-0.18, -0.13, -0.097, -0.09, -0.06, -0.048, -0.03, 0.02], [-0.07, -0.062, -0.03, 0.02, 0.02, 0.01, 0.045, 0.064]
+HAIRLINE_WIDTH = 0.014  # metres over which hair passes into skin
+
+
+@lru_cache(maxsize=1)
+def hairy():
+    """How far (V,) 0..1 each vertex of the head is one that hair grows on."""
+    model = head_model.load()
+    _, y, z = model.mean.T
+    t = np.clip((y - np.interp(z, *HAIRLINE)) / HAIRLINE_WIDTH + 0.5, 0, 1)
+    t[np.concatenate([model.groups["ear_left"], model.groups["ear_right"]])] = 0
+    return t * t * (3 - 2 * t)
+
+
 @lru_cache(maxsize=1)
 def _model():
     """The arrays of skin.npz. Raises assets.AssetError."""
     path = assets.FOLDER / "skin.npz"
     data, count = assets.load(path, "skin"), len(head_model.load().mean)
-    wanted = {"usual": (count, 3), "variation": (None, count, 3), "unexplained": (), "shared": (), "alike": (count,)}
-    assets.expect(path, data, wanted | {"alike_in_detail": (count,)})
+    assets.expect(path, data, {"usual": (count, 3), "alike_in_detail": (count,)})
     return {name: np.asarray(values, np.float32) for name, values in data.items()}
 
 
@@ -56,39 +68,6 @@ def usual():
     return np.clip(_model()["usual"], 0.2, 2.0)
 
 
-def alike():
-    """How far (V,) 0..1 what is particular about a person's skin on one side is found on the other."""
-    return _model()["alike"]
-
-
 def alike_in_detail():
-    """The same (V,) for what is finer than the vertices lie."""
+    """How far (V,) 0..1 what is finer than the vertices lie on one side of a face is found on the other."""
     return _model()["alike_in_detail"]
-
-
-def likely(ratio, share):
-    """The likeliest skin of a person (V, 3), over the colour of the cheeks, from that of the vertices that were seen:
-    `ratio` (V, 3), and the share (V,) of each that was seen.
-
-    The mean of a Gaussian over log colours, given some of them, with outliers such as moles and glasses weighed down.
-    """
-    model = _model()
-    rows = np.flatnonzero(share > 0.5)
-    mean = np.log(usual())
-    if not len(rows):
-        return usual()
-    variation = model["variation"]
-    table = variation[:, rows].reshape(len(variation), -1).T
-    off = np.clip(np.log(np.maximum(ratio[rows], 0.05)) - mean[rows], -LARGEST_OFF, LARGEST_OFF).ravel()
-    weights, found = np.ones(len(off), np.float32), np.zeros(len(variation))
-    for _ in range(ROUNDS):
-        weighted = table * (weights / model["unexplained"] ** 2 / model["shared"])[:, None]
-        found = np.linalg.solve(weighted.T @ table + np.eye(len(variation)), weighted.T @ off)
-        weights = 1 / (1 + ((off - table @ found) / (OUTLIER * model["unexplained"])) ** 2)
-        weights = weights.astype(np.float32)
-    return np.exp(mean + np.tensordot(np.clip(found, -3, 3), variation, 1))
-
-
-def forget():
-    """Forget what was read of skin.npz: the workshop writes it anew."""
-    _model.cache_clear()

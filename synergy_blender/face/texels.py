@@ -9,6 +9,7 @@ from . import head_model, raster
 
 MATERIALS = ("skin", "lips")
 SMOOTHING = 60  # rounds over what was spread
+FADING = 0.97  # of what is spread, with every vertex
 ENOUGH = 400_000  # texels that tell the vertices' values: more say the same
 
 
@@ -68,18 +69,17 @@ def gather(values, trust, texels):
     return means / np.maximum(total, 1e-9)[:, None], total / np.maximum(whole, 1e-9)
 
 
-def spread(values, known, mean):
-    """Values (V, k) with the unknown ones filled along the surface: from vertex to neighbouring vertex outwards, then
-    smoothed; a part with nothing known gets `mean`."""
+def spread(values, known):
+    """Values (V, k) with the unknown ones filled along the surface: from vertex to neighbouring vertex outwards, less
+    with every step, then smoothed."""
     start, end = edges().T
-    count, values = len(values), values.copy()
+    count, values = len(values), np.where(known[:, None], values, 0).astype(float)
     fixed, reached = known.copy(), known.copy()
-    values[~known] = mean
 
     def around(rows):
         number = np.bincount(end, rows[start].astype(float), count)
         total = np.stack([np.bincount(end, values[start, c] * rows[start], count) for c in range(values.shape[1])], 1)
-        return number, total / np.maximum(number, 1)[:, None]
+        return number, FADING * total / np.maximum(number, 1)[:, None]
 
     while True:
         number, means = around(reached)

@@ -1,8 +1,8 @@
 """The skin of the head from photos of a person: what they show is taken from them, what they hide is synthesised.
 
-What is unseen is what the seen skin makes likely (`skin.likely`) and what the mirror side shows, as far as the two
-sides of faces are usually alike; it joins the seen skin without a seam, for where the two meet they are made to agree
-along the surface, across the seams of the map. Filled skin gets the grain of the seen: it does not look painted.
+What is unseen is skin as it usually is, changed as the mirror side's is from that, and by how the two sides differ
+where both are seen: along the surface, across the seams of the map, so that it joins the seen skin without a seam.
+Filled skin gets the mirror side's detail, as far as the two sides of faces are alike in it, and the grain of the seen.
 """
 
 from dataclasses import replace
@@ -18,6 +18,11 @@ DELIT = {"albedo": 1.0, "half": 0.5, "photo": 0.0}  # how much of the photo's li
 FACE_WIDTH, LIGHT_SAMPLES = 0.065, 20_000  # metres from the middle, and texels, that the light is estimated from
 SQUARELY = 6  # power of trust and of facing by which photos are weighed against each other: the best one wins softly
 EQUAL = (0.6, 1.6)  # by how much a photo's colours are brought near to another's, at most
+HAIR_ENOUGH, HAIR_SHARE = 8, 0.1  # vertices under hair, and the share seen of each, that tell its colour
+HAIR_UNLIKE = 0.3  # of the logarithm of brightness
+HAIR_GRAIN = 0.12  # of its brightness
+HIGHLIGHT = 1.3, 0.35  # skin this much brighter than usual is a highlight, and how much of that stays in albedo
+BEARD = -0.045, -0.06  # height below which, and depth before which beards may be, metres
 GRAIN_SIDE = 512  # texels of the window in which the skin's grain is measured
 GRAIN = 0.5  # of the seen skin's grain that filled skin gets
 
@@ -47,17 +52,34 @@ def synthesise(looks, texels):
     flipped, trust_flipped = _blend(there, best, texels)
     cheeks = looks[best][2]
     known, share = gather(colour, trust, texels)
-    likely = cheeks * skin.likely(known / cheeks, share)
     low, share_low = gather(flipped, trust_flipped, texels)
-    off = np.log(np.maximum(known, 1) / likely)  # how this person is off what is likely
-    off_partner = skin.alike()[:, None] * np.where((share > 0.5)[:, None], off, 0)[mirrored()]
-    off = off_partner + spread(off - off_partner, share > 0.5, np.zeros(3))
-    around = carry(likely * np.exp(off), texels)
+    shown = share > 0.5
+    usual = _usual(known, share, cheeks)
+    off = np.where(shown[:, None], np.log(np.maximum(known, 1)) - usual, 0)  # what is particular about this person
+    partner = mirrored()
+    both_ways = np.where(shown[partner, None], off[partner], off)
+    both_ways = spread(both_ways, shown | shown[partner])
+    off = both_ways + spread(off - both_ways, shown)
+    around = carry(np.exp(usual + off), texels)
     part = np.flatnonzero((trust_flipped > 0) & (trust < 1))
     fine = flipped[part] - carry(np.where((share_low > 0)[:, None], low, 0), texels, part)
     some = (trust_flipped[part] * carry(skin.alike_in_detail()[:, None], texels, part)[:, 0])[:, None]
     around[part] += some * np.clip(fine, -40, 40)
     return around + trust[:, None] * (colour - around), trust
+
+
+def _usual(known, share, cheeks):
+    """The log colours (V, 3) of a head with such cheeks (3,), and with hair as that whose colours are `known` (V, 3),
+    where the `share` (V,) of them that was seen is not nothing."""
+    usual, hairy = np.log(cheeks * skin.usual()), skin.hairy()
+    seen = np.log(np.maximum(known[(share > HAIR_SHARE) & (hairy > 0.8)], 4))
+    if len(seen) < HAIR_ENOUGH:
+        return usual
+    brighter = (seen - np.log(cheeks)).mean(1)
+    # high foreheads are not hair, nor is what is seen behind it: hair is darker than skin, or brighter, not both
+    unlike = max(brighter < -HAIR_UNLIKE, brighter > HAIR_UNLIKE, key=np.sum)
+    colour = np.median(seen[unlike] if unlike.mean() > 0.2 else seen, axis=0)
+    return usual + hairy[:, None] * (colour - usual)
 
 
 def unlit(here, there, cheeks, texels, delit):
@@ -73,7 +95,22 @@ def unlit(here, there, cheeks, texels, delit):
         replace(side, colour=side.colour / light.shading(found, side.normal) ** np.float32(delit))
         for side in (here, there)
     )
-    return here, there, skin_tones(here, texels)[1]
+    cheeks = skin_tones(here, texels)[1]
+    return _without_highlights(here, cheeks, texels, delit), _without_highlights(there, cheeks, texels, delit), cheeks
+
+
+def _without_highlights(seen, cheeks, texels, delit):
+    """The same with what shines, where no hair or beard is, brought nearer to the usual skin."""
+    knee, left = HIGHLIGHT
+    bright = seen.colour.mean(1) / carry((cheeks * skin.usual()).mean(1)[:, None], texels, seen.rows)[:, 0]
+    rows = np.flatnonzero(bright > knee)
+    _, y, z = texels.places[seen.rows[rows]].T
+    bare = 1 - carry(skin.hairy()[:, None], texels, seen.rows[rows])[:, 0]
+    bare *= ~((y < BEARD[0]) & (z > BEARD[1]))
+    less = ((knee + left * (bright[rows] - knee)) / bright[rows]) ** (delit * bare)
+    colour = seen.colour.copy()
+    colour[rows] *= less[:, None]
+    return replace(seen, colour=colour)
 
 
 def _blend(seen, best, texels):
@@ -103,8 +140,9 @@ def _picture(colour, trust, texels):
     size = texels.size
     grain = _grain(colour, trust, texels)
     if grain:
-        noise = np.random.default_rng(0).standard_normal(len(trust), np.float32) * np.float32(grain)
-        colour = colour + (noise * (1 - trust))[:, None]
+        noise = np.random.default_rng(0).standard_normal(len(trust), np.float32)
+        strong = grain + HAIR_GRAIN * carry(skin.hairy()[:, None], texels)[:, 0] * colour.mean(1)
+        colour = colour + (noise * strong * (1 - trust))[:, None]
     known = np.zeros((size * size, 4), np.float32)
     known[texels.at, :3], known[texels.at, 3] = colour, 1
     # beyond the islands, for filters that look there, a map of half the size will do
