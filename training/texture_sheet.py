@@ -1,8 +1,8 @@
 """Contact sheet of textured heads: `python -m training.texture_sheet` writes `docs/textures.png`.
 
-Twelve held-back generated portraits (SFHQ-T2I, SFHQ: free of licence claims, MIT), light and dark skin, beards, glasses,
-from frontal to profile: the photo, and the head with its skin, the photo's light taken out, under our own light: front,
-both sides, back.
+Twelve held-back generated portraits (SFHQ-T2I, SFHQ: free of licence claims, MIT), light and dark skin, beards,
+glasses, from frontal to profile: the photo, and the head with its skin, the photo's light taken out, under our own
+light: front, both sides, back.
 """
 
 import argparse

@@ -40,7 +40,7 @@ def estimate(colours, normals, weights):
 
 def shading(light, normals):
     """Factors (n, 3) by which a light (9, 3) brightens surfaces of unit `normals` (n, 3), 1 on average over skin."""
-    found = harmonics(normals) @ light
-    grey = found.mean(1, keepdims=True)
+    found = harmonics(normals) @ light.astype(normals.dtype)
+    grey = (found @ np.full(3, 1 / 3, found.dtype))[:, None]
     tint = np.clip(found / np.maximum(grey, 1e-3), 1 / TINT, TINT)
     return (np.clip(grey, DARKEST, BRIGHTEST) * tint).astype(np.float32)

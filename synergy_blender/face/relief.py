@@ -22,7 +22,7 @@ def relief(texture):
     as skin_texture gives it: darker than around is deeper, as pores and wrinkles are, and rougher."""
     size = len(texture)
     texels = texels_of(size)
-    bright = np.log(texture.reshape(-1, 3)[texels.at].astype(np.float32).mean(1) + 8)
+    bright = np.log(texture.reshape(-1, 3)[texels.at].astype(np.float32) @ np.full(3, 1 / 3, np.float32) + 8)
     height = np.zeros((size, size), np.float32)
     height.ravel()[texels.at] = np.clip(bright - _around(bright, texels), -LARGEST, LARGEST)
     gain = STEEP * size / 1024
@@ -42,7 +42,8 @@ def _plain(texels):
     """Roughness (n,) of skin without pores."""
     rough = np.full(len(texels.at), ROUGH, np.float32)
     for middle, radii, less in GLOSSY:
-        distance = (((texels.places - np.float32(middle)) / np.float32(radii)) ** 2).sum(1)
+        off = (texels.places - np.float32(middle)) / np.float32(radii)
+        distance = np.einsum("nc,nc->n", off, off)
         rough -= np.float32(less) * np.exp(-0.5 * distance)
     return rough
 

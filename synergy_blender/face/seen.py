@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import crop, head_model, raster
-from .texels import carry, mirrored, model_triangles
+from .texels import brightness, by_halves, carry, mirrored, model_triangles
 
-DEPTH_SIDE = 640  # pixels of the depth map about the head
+DEPTH_SIDE = 512  # pixels of the depth map about the head
 HIDDEN = 0.006  # metres behind the nearest surface from which skin counts as hidden
 FACING = (0.12, 0.5)  # cosines to the viewer from which skin is believed a little, and wholly
 TYPICAL = np.array([180.0, 140.0, 120.0])  # skin where none is seen
@@ -49,13 +49,14 @@ def look(image, vertices, texels):
 
 class View:
     """A photo's part about a head at about the resolution of a texture `size` wide, with the head in it: `picture`
-    (h, w, 3) float32, `vertices` (V, 3) and their normals, and the depth of what is nearest."""
+    (h, w, 3) float32, `vertices` (V, 3) and their normals, the depth of what is nearest, and where the head is:
+    `covered` (h', w'), perhaps coarser."""
 
     def __init__(self, image, vertices, size):
         self.picture, self.vertices = _about(image, np.asarray(vertices, float), size)
         normals = raster.vertex_normals(self.vertices * [1, -1, 1], model_triangles())
         self._there = np.column_stack([self.vertices, normals])
-        self._nearest = _depth(self.vertices, self.picture.shape)
+        self._nearest, self.covered = _depth(self.vertices, self.picture.shape)
         self._tolerance = HIDDEN * _pixels_per_metre(self.vertices)
 
     def project(self, texels, rows, mirror=False):
@@ -69,7 +70,7 @@ class View:
         shown = (x > 1) & (y > 1) & (x < width - 1) & (y < height - 1)
         shown &= z > self._nearest(found[:, :2]) - self._tolerance
         rows, found = rows[shown], found[shown]
-        normal = found[:, 3:] / np.maximum(np.linalg.norm(found[:, 3:], axis=1, keepdims=True), 1e-6)
+        normal = found[:, 3:] / np.maximum(np.sqrt(np.einsum("nc,nc->n", found[:, 3:], found[:, 3:]))[:, None], 1e-6)
         t = np.clip((normal[:, 2] - FACING[0]) / (FACING[1] - FACING[0]), 0, 1)
         return Seen(rows, _sample(self.picture, found[:, :2]), t * t * (3 - 2 * t), normal, found[:, :2])
 
@@ -99,7 +100,8 @@ def skin_tones(seen, texels):
         middle = np.clip((0.06 - np.abs(x)) / 0.015, 0, 1) * (y > -0.1) * (z > -0.03)
         free = np.maximum(scalp, middle)
         head = np.clip((y - NECK[0]) / (NECK[1] - NECK[0]), 0, 1)  # below, clothes are seen more often than skin
-        distance = (((_tones(seen.colour) - middle_tone) / spread_of_tones) ** 2).sum(1)
+        off = (_tones(seen.colour) - middle_tone) / spread_of_tones
+        distance = np.einsum("nc,nc->n", off, off)
         like = np.exp(-0.25 * np.maximum(distance - 6, 0))
         return (head * (free + (1 - free) * like)).astype(np.float32)
 
@@ -109,17 +111,16 @@ def skin_tones(seen, texels):
 def _before_backdrop(view):
     """A function from what is Seen of the texels to 0 where the colour is that of an even backdrop, which may grow
     darker towards one side, and 1 elsewhere (m,); the face's middle is always 1."""
-    picture, vertices = view.picture, view.vertices
+    picture, covered = view.picture, view.covered
     height, width = picture.shape[:2]
-    index, _ = raster.rasterize(vertices[:, :2], model_triangles(), width, height)
-    rows, columns = np.flatnonzero((index >= 0).any(1)), np.flatnonzero((index >= 0).any(0))
-    beside = (index < 0) & (np.arange(height) < rows[0] + 0.5 * np.ptp(rows))[:, None] if len(columns) else index < -1
-    row, column = np.nonzero(beside)
+    rows = np.flatnonzero(covered.any(1))
+    half = rows[0] + 0.5 * np.ptp(rows) if len(rows) else 0
+    row, column = np.nonzero(~covered & (np.arange(len(covered)) < half)[:, None])
     if len(row) < 200:
         return lambda seen, texels: np.ones(len(seen.rows), np.float32)
     chosen = slice(None, None, max(1, len(row) // BACKDROP_SAMPLES))
-    points = np.stack([column[chosen], row[chosen]], 1) + 0.5
-    samples = picture[row[chosen], column[chosen]]
+    points = (np.stack([column[chosen], row[chosen]], 1) + 0.5) * [width / covered.shape[1], height / covered.shape[0]]
+    samples = picture[points[:, 1].astype(int), points[:, 0].astype(int)]
 
     def bent(points):
         x, y = (points / [width, height] - 0.5).T
@@ -171,7 +172,7 @@ def _soften(rows, trust, texels):
 
 def _tones(colours):
     """Shares of red and green and the log of the brightness (n, 3) of colours (n, 3): shading moves the last alone."""
-    total = colours.sum(1) + 6
+    total = 3 * brightness(colours) + 6
     return np.column_stack([colours[:, 0] / total, colours[:, 1] / total, np.log(total)])
 
 
@@ -198,7 +199,8 @@ def _pixels_per_metre(vertices):
 
 
 def _depth(vertices, shape):
-    """A function from picture points (n, 2) to the depth of the nearest surface there."""
+    """A function from picture points (n, 2) to the depth of the nearest surface there, and the pixels (h, w) of a
+    smaller picture where there is one."""
     shrink = min(1.0, DEPTH_SIDE / max(shape[:2]))
     height, width = (max(2, round(n * shrink)) for n in shape[:2])
     triangles = model_triangles()
@@ -213,15 +215,19 @@ def _depth(vertices, shape):
         x, y = (points * shrink).astype(int).clip(0, [width - 1, height - 1]).T
         return least[y, x]
 
-    return nearest
+    return nearest, index >= 0
 
 
 def _sample(picture, points):
     """Bilinear colours (n, 3) float32 at picture points (n, 2)."""
     height, width = picture.shape[:2]
-    x, y = (points - 0.5).T
-    x, y = x.clip(0, width - 1.001), y.clip(0, height - 1.001)
-    left, top = x.astype(int), y.astype(int)
-    x, y = (x - left)[:, None].astype(np.float32), (y - top)[:, None].astype(np.float32)
-    upper = picture[top, left] * (1 - x) + picture[top, left + 1] * x
-    return upper * (1 - y) + (picture[top + 1, left] * (1 - x) + picture[top + 1, left + 1] * x) * y
+
+    def part(rows):
+        x, y = (points[rows] - 0.5).T
+        x, y = x.clip(0, width - 1.001), y.clip(0, height - 1.001)
+        left, top = x.astype(int), y.astype(int)
+        x, y = (x - left)[:, None].astype(np.float32), (y - top)[:, None].astype(np.float32)
+        upper = picture[top, left] * (1 - x) + picture[top, left + 1] * x
+        return upper * (1 - y) + (picture[top + 1, left] * (1 - x) + picture[top + 1, left + 1] * x) * y
+
+    return by_halves(part, len(points))

@@ -40,7 +40,10 @@ def mean_colour(image, face, model):
 
 
 # where hair begins on the mean head: heights (metres) over depths, from the nape over the ear to the forehead
-HAIRLINE = [-0.18, -0.13, -0.097, -0.09, -0.06, -0.048, -0.03, 0.02], [-0.07, -0.062, -0.03, 0.02, 0.02, 0.01, 0.045, 0.064]
+HAIRLINE = (
+    [-0.18, -0.13, -0.097, -0.09, -0.06, -0.048, -0.03, 0.02],
+    [-0.07, -0.062, -0.03, 0.02, 0.02, 0.01, 0.045, 0.064],
+)
 HAIRLINE_WIDTH = 0.014  # metres over which hair passes into skin
 
 

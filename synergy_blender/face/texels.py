@@ -1,5 +1,6 @@
 """The texels of the head's UV map: where on the head each lies, and carrying values between them and the vertices."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,7 +11,8 @@ from . import head_model, raster
 MATERIALS = ("skin", "lips")
 SMOOTHING = 60  # rounds over what was spread
 FADING = 0.97  # of what is spread, with every vertex
-ENOUGH = 400_000  # texels that tell the vertices' values: more say the same
+WORTH_A_THREAD = 50_000  # rows
+ENOUGH = 200_000  # texels that tell the vertices' values: more say the same
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,27 @@ def carry(values, texels, rows=None):
 
 
 def _carried(values, corners, weights):
-    total = values[corners[:, 0]] * weights[:, :1]
-    for k in (1, 2):
-        total += values[corners[:, k]] * weights[:, k : k + 1]
-    return total
+    def part(rows):
+        total = values[corners[rows, 0]] * weights[rows, :1]
+        for k in (1, 2):
+            total += values[corners[rows, k]] * weights[rows, k : k + 1]
+        return total
+
+    return by_halves(part, len(corners))
+
+
+def by_halves(function, count):
+    """`function` of a slice of `count` rows, of one half and the other at once on two threads, put together."""
+    if count < WORTH_A_THREAD:
+        return function(slice(0, count))
+    with ThreadPoolExecutor(1) as other:
+        second = other.submit(function, slice(count // 2, count))
+        return np.concatenate([function(slice(0, count // 2)), second.result()])
+
+
+def brightness(colours):
+    """The mean (n,) of the three channels of colours (n, 3) float32: NumPy's own mean is slow over short rows."""
+    return colours @ np.full(3, 1 / 3, np.float32)
 
 
 def gather(values, trust, texels):
@@ -72,26 +91,35 @@ def gather(values, trust, texels):
 def spread(values, known):
     """Values (V, k) with the unknown ones filled along the surface: from vertex to neighbouring vertex outwards, less
     with every step, then smoothed."""
-    start, end = edges().T
-    count, values = len(values), np.where(known[:, None], values, 0).astype(float)
-    fixed, reached = known.copy(), known.copy()
-
-    def around(rows):
-        number = np.bincount(end, rows[start].astype(float), count)
-        total = np.stack([np.bincount(end, values[start, c] * rows[start], count) for c in range(values.shape[1])], 1)
-        return number, FADING * total / np.maximum(number, 1)[:, None]
-
+    near, number = _neighbours()
+    count = len(values)
+    filled = np.zeros((count + 1, values.shape[1]), np.float32)  # the last row is no vertex's
+    filled[:count][known] = values[known]
+    reached = np.append(known, False)
     while True:
-        number, means = around(reached)
-        new = ~reached & (number > 0)
-        if not new.any():
+        rest = np.flatnonzero(~reached[:count])
+        beside = reached[near[rest]].sum(1)
+        new, beside = rest[beside > 0], beside[beside > 0]
+        if not len(new):
             break
-        values[new] = means[new]
-        reached |= new
-    free = reached & ~fixed
+        filled[new] = filled[near[new]].sum(1) * (FADING / beside)[:, None]
+        reached[new] = True
+    free = np.flatnonzero(reached[:count] & ~known)
+    around, share = near[free], (FADING / number[free]).astype(np.float32)[:, None]
     for _ in range(SMOOTHING):
-        values[free] = around(reached)[1][free]
-    return values
+        filled[free] = np.einsum("nkc->nc", filled[around]) * share
+    return filled[:count]
+
+
+@lru_cache(maxsize=1)
+def _neighbours():
+    """Every vertex's neighbours (V, most), filled up with V, and their number (V,)."""
+    start, end = edges()[np.argsort(edges()[:, 1], kind="stable")].T
+    count = len(head_model.load().mean)
+    number = np.bincount(end, minlength=count)
+    near = np.full((count, number.max()), count)
+    near[end, np.arange(len(end)) - np.repeat(np.cumsum(number) - number, number)] = start
+    return near, number
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,7 @@ import numpy as np
 
 from . import light, skin
 from .seen import SCALP, look, skin_tones
-from .texels import carry, gather, mirrored, spread, texels_of
+from .texels import brightness, carry, gather, mirrored, spread, texels_of
 
 SMALLEST, LARGEST = 256, 8192  # pixels
 DELIT = {"albedo": 1.0, "half": 0.5, "photo": 0.0}  # how much of the photo's light is taken out, by name
@@ -102,7 +102,7 @@ def unlit(here, there, cheeks, texels, delit):
 def _without_highlights(seen, cheeks, texels, delit):
     """The same with what shines, where no hair or beard is, brought nearer to the usual skin."""
     knee, left = HIGHLIGHT
-    bright = seen.colour.mean(1) / carry((cheeks * skin.usual()).mean(1)[:, None], texels, seen.rows)[:, 0]
+    bright = brightness(seen.colour) / carry((cheeks * skin.usual()).mean(1)[:, None], texels, seen.rows)[:, 0]
     rows = np.flatnonzero(bright > knee)
     _, y, z = texels.places[seen.rows[rows]].T
     bare = 1 - carry(skin.hairy()[:, None], texels, seen.rows[rows])[:, 0]
@@ -141,7 +141,7 @@ def _picture(colour, trust, texels):
     grain = _grain(colour, trust, texels)
     if grain:
         noise = np.random.default_rng(0).standard_normal(len(trust), np.float32)
-        strong = grain + HAIR_GRAIN * carry(skin.hairy()[:, None], texels)[:, 0] * colour.mean(1)
+        strong = grain + HAIR_GRAIN * carry(skin.hairy()[:, None], texels)[:, 0] * brightness(colour)
         colour = colour + (noise * strong * (1 - trust))[:, None]
     known = np.zeros((size * size, 4), np.float32)
     known[texels.at, :3], known[texels.at, 3] = colour, 1

@@ -19,7 +19,7 @@ def read_npy(path):
     """The array in a `.npy` file of numbers. Raises UnsafeFile, and OSError."""
     form = np.lib.format
     try:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             major, _ = form.read_magic(file)
             read_header = {1: form.read_array_header_1_0, 2: form.read_array_header_2_0}[major]
             shape, fortran, kind = read_header(file)

@@ -1,4 +1,4 @@
-"""Turning the authors' files into one model of plain arrays: nothing in them is ever run, nothing is left half-written."""
+"""Turning the authors' files into one model of plain arrays: nothing in them is run, nothing is left half-written."""
 
 from pathlib import Path
 
@@ -43,7 +43,8 @@ def import_official(checkpoint, folder, target):
         assets.save(target, KIND, parts)
     except OSError as error:
         target.with_suffix(".partial").unlink(missing_ok=True)
-        raise ImportProblem(f"{target} cannot be written ({error.strerror}): make room or choose another place.") from None
+        words = f"{target} cannot be written ({error.strerror}): make room or choose another place."
+        raise ImportProblem(words) from None
 
 
 def _checked(path, read):

@@ -62,7 +62,7 @@ for _room in ("numpy.core.multiarray", "numpy._core.multiarray"):
 class Reader(pickle._Unpickler):
     """Reads one pickle from `file` with the classes `known`, {(module, name): what builds its value}."""
 
-    dispatch = dict(pickle._Unpickler.dispatch)  # noqa: RUF012 - of the class it is taken from
+    dispatch = dict(pickle._Unpickler.dispatch)
 
     def __init__(self, file, known):
         super().__init__(file, encoding="latin1")

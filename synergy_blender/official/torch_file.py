@@ -4,6 +4,7 @@ import os
 import struct
 import zipfile
 from collections import OrderedDict
+from pathlib import Path
 
 import numpy as np
 
@@ -68,7 +69,7 @@ class _Reader(Reader):
 def read(path):
     """What torch.save wrote into a file, with NumPy arrays for tensors. Raises UnsafeFile, and OSError."""
     try:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             start = file.read(4)
             file.seek(0)
             return _arrays(_zipped(file) if start == b"PK\x03\x04" else _before(file))

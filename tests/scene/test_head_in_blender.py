@@ -8,6 +8,7 @@ bpy = pytest.importorskip("bpy")
 from synergy_blender import scene  # noqa: E402
 from synergy_blender.face import head_model, pose, reconstruct  # noqa: E402
 from synergy_blender.face.reconstruct import Reconstruction, to_picture  # noqa: E402
+from synergy_blender.png import png  # noqa: E402
 
 SIZE = 400, 300
 
@@ -173,10 +174,12 @@ def test_a_texture_is_packed_and_feeds_skin_and_lips():
     bpy.ops.wm.read_factory_settings(use_empty=True)
     model = head_model.load()
     picture = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
-    skins = [np.full((256, 256, 3), (200, 150, 120), np.uint8)]
+    skin = np.full((256, 256, 3), (200, 150, 120), np.uint8)
+    skins = [{"skin": png(skin), "bumps": png(skin), "gloss": png(skin[:, :, 0])}]
     [(head, _)] = scene.add_heads(model, [made_up_face(model)], picture, "photo.png", textures=skins)
     for material in head.data.materials:
         images = [node.image for node in material.node_tree.nodes if node.type == "TEX_IMAGE"]
-        assert len(images) == (material.name.split(".")[0] in ("Head skin", "Head lips"))
+        assert len(images) == 3 * (material.name.split(".")[0] in ("Head skin", "Head lips"))
         for image in images:
             assert tuple(image.size) == (256, 256) and image.packed_file is not None
+            assert (image.colorspace_settings.name == "sRGB") == image.name.endswith("skin")
