@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import photo
+from . import engine, photo
 from .bake import bake
 from .face import DELIT, AssetError, Reconstruction, reconstruct, reconstruct_person
 from .face.texture import LARGEST, SMALLEST
@@ -45,6 +45,9 @@ def arguments():
         default="albedo",
         help="what stays of the photo's light on the skin: none, half or all",
     )
+    parser.add_argument(
+        "--engine", choices=engine.NAMES, default="numpy", help="what the networks run on; torch needs PyTorch"
+    )
     parser.add_argument("--upright", action="store_true", help="stand the heads upright and turn the camera instead")
     return parser
 
@@ -53,7 +56,7 @@ def main(words=None):
     options = arguments().parse_args(words)
     try:
         run(options)
-    except (CommandError, photo.PhotoError, AssetError) as error:
+    except (CommandError, photo.PhotoError, AssetError, engine.EngineError) as error:
         print(f"synergy_blender: {error}", file=sys.stderr)
         return 2
     return 0
@@ -66,11 +69,12 @@ def run(options):
     if options.texture is not None and not SMALLEST <= options.texture <= LARGEST:
         raise CommandError(f"A texture must be {SMALLEST} to {LARGEST} pixels wide, not {options.texture}.")
     picture, more = photo.read(options.photo), [photo.read(path) for path in options.also]
+    regress = engine.load(options.engine)
     try:
         if more:
-            faces = reconstruct_person([picture, *more], [options.box] + [None] * len(more))
+            faces = reconstruct_person([picture, *more], [options.box] + [None] * len(more), regress)
         else:
-            faces = reconstruct(picture, None if options.box is None else [options.box])
+            faces = reconstruct(picture, None if options.box is None else [options.box], regress)
     except ValueError as error:
         raise CommandError(str(error)) from None
     if not faces:

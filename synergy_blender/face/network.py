@@ -22,7 +22,7 @@ def shapes():
     """Every weight of the network by name, with its shape."""
     table = {"stem_weight": (27, STEM), "stem_bias": (STEM,)}
     inputs = STEM
-    for i, (expansion, outputs, _) in enumerate(_blocks()):
+    for i, (expansion, outputs, _) in enumerate(blocks()):
         hidden = inputs * expansion
         if expansion > 1:
             table[f"block{i:02d}_expand_weight"], table[f"block{i:02d}_expand_bias"] = (inputs, hidden), (hidden,)
@@ -47,7 +47,8 @@ def shapes():
     return table | {"points_mean": (POINTS, 3), "points_basis": (SHAPE, POINTS, 3), "mirror": (SHAPE, SHAPE)}
 
 
-def _blocks():
+def blocks():
+    """Expansion, output channels and stride of each inverted residual block."""
     for expansion, outputs, repeats, stride in BLOCKS:
         for repeat in range(repeats):
             yield expansion, outputs, stride if repeat == 0 else 1
@@ -76,7 +77,7 @@ class ImageToParameters:
         in crop pixels, y up, and the errors (268,) to expect of them in pixels."""
         w = self.weights
         x = layers.clip6(layers.full(crop.astype(np.float32) / 127.5 - 1, w["stem_weight"], w["stem_bias"]))
-        for i, (expansion, outputs, stride) in enumerate(_blocks()):
+        for i, (expansion, outputs, stride) in enumerate(blocks()):
             skip, name = x, f"block{i:02d}"
             if expansion > 1:
                 x = layers.clip6(layers.pointwise(x, w[f"{name}_expand_weight"], w[f"{name}_expand_bias"]))
@@ -103,6 +104,10 @@ class ImageToParameters:
         parameters = np.concatenate([x.mean((0, 1)), flat, hidden, close]) @ w["heads_weight"] + w["heads_bias"]
         return parameters, (CROP / 2) * (seen + 1), np.exp(closer[:, 2].clip(*LOG_ERRORS))
 
+    def several(self, crops):
+        """The same of each of some crops."""
+        return [self(crop) for crop in crops]
+
     def sight(self, fine, deep):
         """Where fine (15, 15, 32) and deep (8, 8, 96) features show the points: (268, 2) in -1..1, y up.
 
@@ -123,16 +128,20 @@ class ImageToParameters:
 
 def view(regress, crop):
     """What the network makes of a crop (120, 120, 3), as evidence for a fit."""
-    parameters, points, errors = regress(crop)
+    return _evidence(regress, regress(crop))
+
+
+def _evidence(regress, seen):
+    parameters, points, errors = seen
     identity, expression = np.split(parameters[12:].astype(float), [40])
-    start = parameters[:12].reshape(3, 4)
+    start = parameters[:12].astype(float).reshape(3, 4)
     return fit.View(points.astype(float), errors.astype(float), identity, expression, regress.precision, start)
 
 
 def view_both_ways(regress, crop):
     """What the network makes of a crop (120, 120, 3) and of its mirror image: both see all points, each errs in its own
     way, and the mean of their parameters is better than either."""
-    here, there = view(regress, crop), view(regress, crop[:, ::-1])
+    here, there = (_evidence(regress, seen) for seen in regress.several([crop, crop[:, ::-1]]))
     width = np.array([CROP, 0.0])
     shape = regress.mirror @ np.concatenate([there.identity, there.expression])
     back = there.pose * FLIPPED_POSE

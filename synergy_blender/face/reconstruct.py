@@ -42,22 +42,24 @@ class Reconstruction:
     evidence: np.ndarray
 
 
-def reconstruct(image, boxes=None):
+def reconstruct(image, boxes=None, regress=None):
     """Reconstruct the faces in `image` (H, W, 3) uint8 RGB: a list of Reconstruction, largest face first.
 
-    Finds the faces unless `boxes` gives them, each (x0, y0, x1, y1) in pixels around one face.
+    Finds the faces unless `boxes` gives them, each (x0, y0, x1, y1) in pixels around one face. `regress` is the network
+    on another engine (`engine.load`).
     Raises ValueError for a picture or a box of another form, assets.AssetError for a missing or damaged file.
     """
-    looks = [_look(image, face) for face in _faces(image, boxes)]
+    looks = [_look(image, face, regress) for face in _faces(image, boxes)]
     found = [_lay(look, _fit([look]), 0) for look in looks]
     return sorted(found, key=lambda face: face.box[0] - face.box[2])
 
 
-def reconstruct_person(images, boxes=None):
+def reconstruct_person(images, boxes=None, regress=None):
     """Reconstruct one person from several pictures: a list of Reconstruction, one for each of `images` in their order,
     with one identity for all and an expression and pose for each.
 
-    Takes the largest face of each picture unless `boxes` gives one (x0, y0, x1, y1) or None for each.
+    Takes the largest face of each picture unless `boxes` gives one (x0, y0, x1, y1) or None for each. `regress`
+    as in `reconstruct`.
     Raises what `reconstruct` raises, and ValueError for a picture without a face or no picture at all.
     """
     if not len(images):
@@ -68,7 +70,7 @@ def reconstruct_person(images, boxes=None):
         faces = _faces(image, None if box is None else [box])
         if not faces:
             raise ValueError(f"There is no face in picture {k + 1}: leave it out or give a box around the face.")
-        looks.append(_look(image, max(faces, key=lambda face: face.side)))
+        looks.append(_look(image, max(faces, key=lambda face: face.side), regress))
     together = _fit(looks)
     return [_lay(look, together, k) for k, look in enumerate(looks)]
 
@@ -138,9 +140,9 @@ def _fit(looks):
     return fit.fit(regress.points_mean, regress.points_basis, [look.view for look in looks])
 
 
-def _look(image, face):
+def _look(image, face, regress):
     """Look at a face twice: the second crop is cut around what the first one found, and seen mirrored as well."""
-    regress, model = network.load(), head_model.load()
+    regress, model = regress or network.load(), head_model.load()
     middle, side = np.array(face.centre), face.side
     for turn in range(LOOKS):
         crop_side = side * CROP_MARGIN

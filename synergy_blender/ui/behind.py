@@ -6,6 +6,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from .. import log
+from ..engine import EngineError
 from ..face import AssetError
 from ..photo import PhotoError
 
@@ -44,7 +45,7 @@ class Behind:
     def _run(self, work):
         try:
             self._result = work()
-        except (AssetError, PhotoError, ValueError, OSError) as error:
+        except (AssetError, EngineError, PhotoError, ValueError, OSError) as error:
             self._trouble = str(error)
         except Exception as error:  # of a thread nobody else would see it
             self._trouble = log.unexpected(error)

@@ -9,7 +9,7 @@ from bpy.app.translations import pgettext_iface as iface
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
 
-from .. import log, photo, scene
+from .. import engine, log, photo, scene
 from ..bake import bake
 from ..face import DELIT, AssetError, head_model, reconstruct
 from ..scene import sliders
@@ -27,14 +27,14 @@ class _Looking(threading.Thread):
     or "".
     """
 
-    def __init__(self, picture, boxes, size, delit):
+    def __init__(self, picture, boxes, size, delit, runs_on):
         super().__init__(daemon=True)
-        self.picture, self.boxes, self.size, self.delit = picture, boxes, size, delit
+        self.picture, self.boxes, self.size, self.delit, self.runs_on = picture, boxes, size, delit, runs_on
         self.faces, self.textures, self.error, self.cancelled = None, None, "", False
 
     def run(self):
         try:
-            faces = reconstruct(self.picture, self.boxes)
+            faces = reconstruct(self.picture, self.boxes, engine.load(self.runs_on))
             if not faces:
                 self.error = NO_FACE
                 return
@@ -45,7 +45,7 @@ class _Looking(threading.Thread):
                     return
                 textures.append(bake([(self.picture, face.vertices)], self.size, self.delit))
             self.textures = textures
-        except (AssetError, ValueError) as error:
+        except (AssetError, ValueError, engine.EngineError) as error:
             self.error = str(error)
         except Exception as error:  # of a thread nobody else would see it
             self.error = log.unexpected(error)
@@ -105,9 +105,10 @@ class SYNERGY_OT_create_head(bpy.types.Operator, ImportHelper):
         except (photo.PhotoError, OSError) as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        self._looking = _Looking(picture, boxes, int(self.size) if self.texture else 0, DELIT[self.light])
-        self._building = self._made = None
         self._preferences, self._folder = preferences.of(context), chosen.folder(context.scene)
+        size = int(self.size) if self.texture else 0
+        self._looking = _Looking(picture, boxes, size, DELIT[self.light], self._preferences.engine)
+        self._building = self._made = None
         if bpy.app.background or context.window is None:
             self._looking.run()
             while not self._looking.error and self._build() is not None:

@@ -3,7 +3,7 @@
 import bpy
 from bpy.props import EnumProperty, FloatProperty
 
-from .. import log
+from .. import engine, log
 from ..face import AssetError, assets, detector, head_model, network, skin
 
 # the add-on's module: this package, or the extension around it
@@ -20,7 +20,7 @@ PARTS = (
 class _Defaults:
     """What holds where the add-on was registered without preferences, as in a script."""
 
-    density, unit = "0", 1.0
+    density, unit, engine = "0", 1.0, "numpy"
 
 
 class SYNERGY_AP_preferences(bpy.types.AddonPreferences):
@@ -42,11 +42,22 @@ class SYNERGY_AP_preferences(bpy.types.AddonPreferences):
         min=0.001,
         soft_max=1000.0,
     )
+    engine: EnumProperty(
+        name="Engine",
+        description="What the networks that look at the photo run on",
+        items=[
+            ("numpy", "NumPy", "On the processor; always there"),
+            ("torch", "PyTorch", "On the graphics card, or the processor; only where PyTorch is installed for Blender"),
+        ],
+    )
 
     def draw(self, context):
         column = self.layout.column()
         column.prop(self, "density")
         column.prop(self, "unit")
+        column.prop(self, "engine")
+        if self.engine == "torch":
+            column.label(**_torch())
         box = self.layout.box().column()
         for name, file, load in PARTS:
             try:
@@ -56,8 +67,18 @@ class SYNERGY_AP_preferences(bpy.types.AddonPreferences):
             else:
                 box.label(text=f"{name}: ready, version {assets.VERSION}, {file}", icon="CHECKMARK")
         box.label(text="Licence: GPL-3.0-or-later; the heads you make are yours, for commercial work too")
-        box.label(text="Engine: NumPy on the processor, built in; nothing is sent over the network")
+        box.label(text="All is computed on this machine; nothing is sent over the network")
         box.label(text=f"Log of what should not happen: {log.FILE}")
+
+
+def _torch():
+    """What the preferences say of PyTorch."""
+    if not engine.torch_is_there():
+        return {"text": "PyTorch is not installed for this Blender: choose NumPy", "icon": "ERROR"}
+    try:
+        return {"text": f"PyTorch is used on the device {engine.torch_device()}", "icon": "CHECKMARK"}
+    except engine.EngineError as error:
+        return {"text": str(error), "icon": "ERROR"}
 
 
 def of(context):

@@ -7,11 +7,11 @@ from bpy.app.translations import pgettext_iface as iface
 from bpy.props import CollectionProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
 
-from .. import photo, scene
+from .. import engine, photo, scene
 from ..bake import bake
 from ..face import DELIT, AssetError, head_model, reconstruct_person
 from ..scene import sliders
-from . import chosen
+from . import chosen, preferences
 from .behind import Behind
 from .create import EXTENSIONS
 
@@ -82,9 +82,10 @@ class SYNERGY_OT_add_photos(_OfHead, bpy.types.Operator, ImportHelper):
         self._names = [path.name for path in paths]
         pictures = [picture for picture, _ in known] + self._pictures
         size, delit, textured = int(settings.size), DELIT[settings.light], settings.texture
+        runs_on = preferences.of(context).engine
 
         def work():
-            faces = reconstruct_person(pictures, [box] + [None] * (len(pictures) - 1))
+            faces = reconstruct_person(pictures, [box] + [None] * (len(pictures) - 1), engine.load(runs_on))
             views = [(picture, face.vertices) for picture, face in zip(pictures, faces, strict=True)]
             return faces, bake(views, size, delit) if textured else None
 

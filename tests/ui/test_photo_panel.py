@@ -1,6 +1,7 @@
 """What the panel does between a photo and a head: faces found, picked and drawn by hand, lens, asset, old files."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -11,11 +12,11 @@ from PIL import Image  # noqa: E402
 from skimage import data  # noqa: E402
 
 import synergy_blender  # noqa: E402
-from synergy_blender import scene  # noqa: E402
+from synergy_blender import engine, scene  # noqa: E402
 from synergy_blender.face import head_model  # noqa: E402
 from synergy_blender.scene import sliders  # noqa: E402
 from synergy_blender.scene.handles import landmarks_in_photo  # noqa: E402
-from synergy_blender.ui import box, chosen  # noqa: E402
+from synergy_blender.ui import box, chosen, preferences  # noqa: E402
 
 
 @pytest.fixture()
@@ -217,3 +218,16 @@ def test_many_builds_leave_nothing_behind(registered):
 
     first = build_and_delete()
     assert [build_and_delete() for _ in range(3)] == [first] * 3
+
+
+def test_the_engine_of_the_preferences_is_used_or_a_sentence_says_why_not(registered, monkeypatch):
+    monkeypatch.setattr(preferences._Defaults, "engine", "torch")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    engine.torch_device.cache_clear()
+    engine.load.cache_clear()
+    bpy.context.scene.synergy_photo = image_of(data.astronaut())
+    with pytest.raises(RuntimeError, match="choose NumPy"):
+        bpy.ops.synergy.create_head(texture=False)
+    assert not [thing for thing in bpy.data.objects if sliders.is_head(thing)]
+    monkeypatch.setattr(preferences._Defaults, "engine", "numpy")
+    assert bpy.ops.synergy.create_head(texture=False) == {"FINISHED"}
