@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: demo test test-versions extension check-head bench gallery
+.PHONY: demo test test-versions extension check-head bench gallery fuzz
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -28,6 +28,11 @@ test-%:
 
 extension: $(VENV)/ready
 	$(RUN) packaging/extension.py
+
+# The importer of the authors' files, on 10,000 files that something was changed in.
+FUZZ ?= 10000
+fuzz: $(VENV)/ready
+	SYNERGY_FUZZ=$(FUZZ) $(RUN) -m pytest -s tests/official -k mutated
 
 check-head: $(VENV)/ready
 	$(RUN) -m training.check_head

@@ -1,4 +1,5 @@
-"""The command line: `python -m synergy_blender PHOTO [-o HEAD.blend] [--render HEAD.png] [--json FACES.json]`."""
+"""The command line: `python -m synergy_blender PHOTO [-o HEAD.blend] [--render HEAD.png] [--json FACES.json]`, and
+`python -m synergy_blender import-official best.pth.tar [3dmm_data]`."""
 
 import argparse
 import json
@@ -10,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from . import engine, photo
+from . import engine, models, official, photo
 from .bake import bake
-from .face import DELIT, AssetError, Reconstruction, reconstruct, reconstruct_person
+from .face import DELIT, AssetError, Reconstruction, reconstruct_person
 from .face.texture import LARGEST, SMALLEST
 
 
@@ -48,15 +49,38 @@ def arguments():
     parser.add_argument(
         "--engine", choices=engine.NAMES, default="numpy", help="what the networks run on; torch needs PyTorch"
     )
+    parser.add_argument(
+        "--model", choices=models.NAMES, default="open", help="what heads are made of: official ones must be imported"
+    )
+    parser.add_argument(
+        "--convention",
+        choices=official.CONVENTIONS,
+        default="corrected",
+        help="of the official model: where the photo shows the points, or the authors' own numbers",
+    )
     parser.add_argument("--upright", action="store_true", help="stand the heads upright and turn the camera instead")
     return parser
 
 
+def import_arguments():
+    parser = argparse.ArgumentParser(
+        prog="synergy_blender import-official", description="Make the authors' own SynergyNet a model to choose."
+    )
+    parser.add_argument("checkpoint", metavar="best.pth.tar", help="the authors' weights")
+    parser.add_argument("folder", metavar="3dmm_data", nargs="?", help="their folder, beside those if none is given")
+    return parser
+
+
 def main(words=None):
-    options = arguments().parse_args(words)
+    words = sys.argv[1:] if words is None else words
     try:
-        run(options)
-    except (CommandError, photo.PhotoError, AssetError, engine.EngineError) as error:
+        if words[:1] == ["import-official"]:
+            options = import_arguments().parse_args(words[1:])
+            official.import_official(options.checkpoint, options.folder, official.place())
+            print(f"wrote {official.place()}: choose it with --model official, or in the panel")
+        else:
+            run(arguments().parse_args(words))
+    except (CommandError, official.ImportProblem, photo.PhotoError, AssetError, engine.EngineError) as error:
         print(f"synergy_blender: {error}", file=sys.stderr)
         return 2
     return 0
@@ -69,12 +93,14 @@ def run(options):
     if options.texture is not None and not SMALLEST <= options.texture <= LARGEST:
         raise CommandError(f"A texture must be {SMALLEST} to {LARGEST} pixels wide, not {options.texture}.")
     picture, more = photo.read(options.photo), [photo.read(path) for path in options.also]
-    regress = engine.load(options.engine)
+    regress, model = engine.load(options.engine), models.load(options.model, options.convention)
+    if more and options.model != "open":
+        raise CommandError("Several photos of a person are read by the open model alone: leave out --model or --also.")
     try:
         if more:
             faces = reconstruct_person([picture, *more], [options.box] + [None] * len(more), regress)
         else:
-            faces = reconstruct(picture, None if options.box is None else [options.box], regress)
+            faces = model.reconstruct(picture, None if options.box is None else [options.box], regress)
     except ValueError as error:
         raise CommandError(str(error)) from None
     if not faces:
@@ -88,7 +114,7 @@ def run(options):
         write_json(faces, Path(options.json))
         print(f"wrote {options.json}")
     if options.output or options.render:
-        _in_blender(options, [picture, *more], faces)
+        _in_blender(options, model, [picture, *more], faces)
 
 
 def _check_target(path, ending):
@@ -121,7 +147,7 @@ def _replace(path, write):
             raise CommandError(f"{path} cannot be written ({error}): choose another place.") from None
 
 
-def _in_blender(options, pictures, faces):
+def _in_blender(options, model, pictures, faces):
     try:
         import bpy
     except ImportError:
@@ -129,7 +155,6 @@ def _in_blender(options, pictures, faces):
             "A .blend file or a rendering needs Blender's Python module: pip install 'synergy-blender[blender]'."
         ) from None
     from . import scene
-    from .face import head_model
     from .scene import studio
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
@@ -138,9 +163,9 @@ def _in_blender(options, pictures, faces):
     if len(pictures) > 1:  # all of one person
         shown = [[(one, face.vertices) for one, face in zip(pictures, faces, strict=True)]]
     if options.texture is not None:
-        textures = [bake(views, options.texture, DELIT[options.light]) for views in shown]
+        textures = [bake(views, options.texture, DELIT[options.light], model.surface()) for views in shown]
     name = Path(options.photo).name
-    heads = scene.add_heads(head_model.load(), faces[: len(shown)], picture, name, not options.upright, textures)
+    heads = scene.add_heads(model.head, faces[: len(shown)], picture, name, not options.upright, textures)
     if len(pictures) > 1:
         images = [scene.image_of(one, Path(path).name) for one, path in zip(pictures[1:], options.also, strict=True)]
         scene.remember_photos(heads[0][0], images, faces[1:])

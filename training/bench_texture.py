@@ -24,7 +24,8 @@ from skimage.metrics import structural_similarity
 
 from synergy_blender.face import head_model, raster, reconstruct, relief, skin, skin_texture
 from synergy_blender.face.seen import View, look
-from synergy_blender.face.texels import carry, model_triangles, texels_of
+from synergy_blender.face.surface import bundled
+from synergy_blender.face.texels import carry, texels_of
 from synergy_blender.face.texture import synthesise
 from training import sources
 from training.make_crops import random_light
@@ -45,7 +46,7 @@ def london():
 def relit(rng, picture, face):
     """The photo with its head lit by a lamp that is surely not even."""
     height, width = picture.shape[:2]
-    triangles = model_triangles()
+    triangles = bundled().triangles
     normals = raster.vertex_normals(face.vertices * [1, -1, 1], triangles)
     index, weights = raster.rasterize(face.vertices[:, :2], triangles, width, height, face.vertices[:, 2])
     seen = np.einsum("hwc,hwcd->hwd", weights, normals[triangles[index]])
@@ -88,7 +89,7 @@ def seconds_and_memory(size):
 def painted(vertices, texture, backdrop):
     """A picture of the head with its texture over a backdrop (H, W, 3), and the mask (H, W) of its skin."""
     model, (height, width) = head_model.load(), backdrop.shape[:2]
-    index, weights = raster.rasterize(vertices[:, :2], model_triangles(), width, height, vertices[:, 2])
+    index, weights = raster.rasterize(vertices[:, :2], bundled().triangles, width, height, vertices[:, 2])
     uv = np.concatenate([model.uv[:, [0, 1, 2]], model.uv[:, [0, 2, 3]]])
     there = np.einsum("hwc,hwcd->hwd", weights, uv[np.maximum(index, 0)]).astype(np.float32) * len(texture)
     colour = cv2.remap(texture, there[..., 0] - 0.5, len(texture) - there[..., 1] - 0.5, cv2.INTER_LINEAR)
@@ -126,7 +127,7 @@ def hidden_half(turn):
         points = turned(face, degrees, picture.shape)
         backdrop = np.full_like(picture, np.median(picture[:40].reshape(-1, 3), axis=0).astype(np.uint8))
         photo, _ = painted(points, whole, backdrop)
-        _, shown = flat(View(photo, points, SIZE).project(texels, every), texels)
+        _, shown = flat(View(photo, points, texels).project(texels, every), texels)
         far = np.sign(texels.places[:, 0]) == (1 if degrees > 0 else -1)
         if (shown[far] > HIDDEN).sum() > (shown[~far] > HIDDEN).sum():
             far = ~far
@@ -183,7 +184,7 @@ def seams():
         else:
             points = face.vertices
         looks = [look(picture, points, texels)]
-        _, trust = synthesise(looks, texels)
+        _, trust, _ = synthesise(looks, texels)
         texture = skin_texture([(picture, points)], 1024, 0.0).astype(float)
         steep = np.sqrt(sum(ndimage.sobel(texture.mean(2), axis) ** 2 for axis in (0, 1))) / 8
         seen = np.zeros((1024, 1024))

@@ -112,7 +112,7 @@ def penetration(model, vertices):
 def areas(model):
     """Area of every quad in UV, signed, and on the mean head (square metres)."""
     a, b = model.uv[:, 2] - model.uv[:, 0], model.uv[:, 3] - model.uv[:, 1]
-    corners = model.mean[model.quads].astype(np.float64)
+    corners = model.mean[model.faces].astype(np.float64)
     space = np.cross(corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1])
     return (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]) / 2, np.linalg.norm(space, axis=1) / 2
 
@@ -162,11 +162,11 @@ def motion_inside(model, k):
 
 def loops_around(model, inner):
     """How many closed loops without a pole lie around the vertices `inner`, each directly outside the last."""
-    edges, _ = edges_of(model.quads)
+    edges, _ = edges_of(model.faces)
     valence = np.bincount(edges.ravel(), minlength=len(model.mean))
     seen, count = np.asarray(inner), 0
     while True:
-        loop = np.setdiff1d(np.unique(model.quads[np.isin(model.quads, seen).any(1)]), seen)
+        loop = np.setdiff1d(np.unique(model.faces[np.isin(model.faces, seen).any(1)]), seen)
         within = edges[np.isin(edges, loop).all(1)]
         neighbours = np.bincount(within.ravel(), minlength=len(model.mean))[loop]
         if not len(loop) or (neighbours != 2).any() or (valence[loop] != 4).any():
@@ -187,7 +187,7 @@ def through_teeth(model, vertices):
     outer = np.setdiff1d(model.groups["skin"], model.groups["mouth_bag"])
 
     def tree(rows):
-        quads = model.quads[np.isin(model.quads, rows).all(1)]
+        quads = model.faces[np.isin(model.faces, rows).all(1)]
         triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
         return BVHTree.FromPolygons(vertices.tolist(), triangles.tolist(), all_triangles=True, epsilon=0.0)
 
@@ -201,13 +201,13 @@ def measure(model):
     def figure(name, value, bar, good):
         figures[name] = (value, bar, bool(good))
 
-    edges, count = edges_of(model.quads)
+    edges, count = edges_of(model.faces)
     open_edges = edges[count != 2]
     neck = np.unique(open_edges)
     height = np.ptp(model.mean[neck, 1])
     valence = np.bincount(edges.ravel(), minlength=len(model.mean))
     valence[neck] += 1
-    figure("quads", f"{len(model.quads)} of {len(model.mean)} vertices", "all", model.quads.shape[1] == 4)
+    figure("quads", f"{len(model.faces)} of {len(model.mean)} vertices", "all", model.faces.shape[1] == 4)
     loop = (np.bincount(open_edges.ravel())[neck] == 2).all() and (count <= 2).all()
     alone = f"{len(open_edges)} in one loop" if loop and height < 1e-5 else f"{len(open_edges)} ({height:.4f} m high)"
     figure("edges of one quad, on the neck's end", alone, "no other", loop and height < 1e-5)
@@ -224,7 +224,7 @@ def measure(model):
         figure(f"loops without a pole about the {name}", count, f">= {least}", count >= least)
     cut, deep, bitten = {}, {}, []
     for name, vertices in shapes(model):
-        pairs = crossings(model.quads, model.groups, vertices)
+        pairs = crossings(model.faces, model.groups, vertices)
         if len(pairs):
             cut[name] = len(pairs)
         deep[name] = penetration(model, vertices)
@@ -244,10 +244,10 @@ def measure(model):
     skin = np.zeros(len(model.mean), bool)
     skin[model.groups["skin"]] = True
     outside = [model.material_names.index(name) for name in ("skin", "lips")]
-    on_skin = skin[model.quads].all(1) & np.isin(model.material, outside)
+    on_skin = skin[model.faces].all(1) & np.isin(model.material, outside)
     low, high = np.percentile(np.abs(flat[on_skin]) / space[on_skin], [5, 95])
     figure("UV stretch, 5th to 95th percentile", f"{high / low:.2f}", "<= 4", high / low <= STRETCH)
-    middle = model.mean[model.quads].mean(1)
+    middle = model.mean[model.faces].mean(1)
     front = on_skin & (middle[:, 2] > FACE[0]) & (middle[:, 1] > FACE[1]) & (middle[:, 1] < FACE[2])
     share = np.abs(flat[front]).sum() / np.abs(flat).sum()
     figure("share of UV on the face", f"{share:.0%}", ">= 50 %", share >= 0.5)

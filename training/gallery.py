@@ -37,7 +37,7 @@ class Drawing:
 
     def __init__(self):
         self.model = head_model.load()
-        quads = self.model.quads
+        quads = self.model.faces
         self.triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
         self.material = np.concatenate([self.model.material] * 2)
         self.uv = np.concatenate([self.model.uv[:, [0, 1, 2]], self.model.uv[:, [0, 2, 3]]])

@@ -44,7 +44,7 @@ def turned(yaw, pitch=0.0):
 def draw(model, vertices, size=300, yaw=0.0, pitch=0.0, middle=MIDDLE, metres=METRES, wire=False):
     """A shaded view (size, size, 3) uint8 RGB of vertices (V, 3), `metres` wide around `middle`."""
     side = size * OVERSAMPLING
-    triangles = np.concatenate([model.quads[:, [0, 1, 2]], model.quads[:, [0, 2, 3]]])
+    triangles = np.concatenate([model.faces[:, [0, 1, 2]], model.faces[:, [0, 2, 3]]])
     rotation = turned(yaw, pitch)
     points = to_picture(vertices - middle, side / metres, rotation, (side / 2, side / 2))
     index, weights, _ = rasterize(points, triangles, side, side)
@@ -61,8 +61,8 @@ def draw(model, vertices, size=300, yaw=0.0, pitch=0.0, middle=MIDDLE, metres=ME
     if wire:
         # the triangles' diagonals are opposite corner 1 of the first half and corner 2 of the second
         near = weights * _heights(points, triangles)[index]
-        near[..., 1] = np.where(index < len(model.quads), np.inf, near[..., 1])
-        near[..., 2] = np.where(index >= len(model.quads), np.inf, near[..., 2])
+        near[..., 1] = np.where(index < len(model.faces), np.inf, near[..., 1])
+        near[..., 2] = np.where(index >= len(model.faces), np.inf, near[..., 2])
         line = (np.clip(1.5 - near.min(2), 0, 1) * (index >= 0))[..., None]
         picture = picture * (1 - 0.75 * line)
     picture = cv2.resize(picture.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)

@@ -7,11 +7,12 @@ photo shows, over the colour of the cheeks, and once more mirrored: `usual` (V, 
 """
 
 import argparse
+from functools import lru_cache
 
 import cv2
 import numpy as np
 
-from synergy_blender.face import assets, head_model, reconstruct, seen, texels
+from synergy_blender.face import assets, head_model, reconstruct, seen, surface, texels
 from training import sources
 
 SIZE, DETAIL_SIZE = 256, 512
@@ -33,11 +34,18 @@ def of_person(path):
     picture, face = picture_and_face(path)
     if face is None or face.confidence < SURE or abs(face.yaw) > LARGEST_YAW:
         return None
-    about = texels.texels_of(SIZE)
+    about = texels.texels_of(SIZE, plain_surface())
     here, _, cheeks = seen.look(picture, face.vertices, about)
     colour, trust = np.zeros((len(about.at), 3), np.float32), np.zeros(len(about.at), np.float32)
     colour[here.rows], trust[here.rows] = here.colour / cheeks, here.trust
     return texels.gather(colour, trust, about)
+
+
+@lru_cache(maxsize=1)
+def plain_surface():
+    """The head's surface, of whose skin nothing is known yet."""
+    model = head_model.load()
+    return surface.of_head(model, np.ones_like(model.mean), np.zeros(len(model.mean), np.float32))
 
 
 def people(paths):
@@ -55,7 +63,7 @@ def plainness(model):
 
 def smooth(values):
     """Values (V, k) of the vertices, made smoother along the surface."""
-    start, end = texels.edges().T
+    start, end = plain_surface().edges.T
     number = np.maximum(np.bincount(end, minlength=len(values)), 1)[:, None]
     for _ in range(SMOOTHING):
         around = np.stack([np.bincount(end, column[start], len(values)) for column in values.T], 1) / number
@@ -64,7 +72,7 @@ def smooth(values):
 
 
 def usual_of(values, plain):
-    both = np.concatenate([values, values[:, texels.mirrored()]])
+    both = np.concatenate([values, values[:, plain_surface().partner]])
     known = (~np.isnan(both[..., 0])).sum(0) >= 2 * FEWEST
     usual = np.ones((len(plain), 3))
     usual[known] = np.nanmedian(both[:, known], axis=0)
@@ -72,18 +80,18 @@ def usual_of(values, plain):
 
 
 def slopes(product, square):
-    partner = texels.mirrored()
+    partner = plain_surface().partner
     product, square = (smooth((part + part[partner])[:, None])[:, 0] for part in (product, square))
     return np.clip(product / square, 0, 1)
 
 
 def alike_in_detail(paths):
     """Slopes (V,) of the texels' detail over that of the mirror side."""
-    about, count = texels.texels_of(DETAIL_SIZE), len(head_model.load().mean)
+    about, count = texels.texels_of(DETAIL_SIZE, plain_surface()), len(head_model.load().mean)
     product, square = np.zeros(count), np.full(count, 1e-3)
     for path in paths:
         picture, face = picture_and_face(path)
-        view, every = seen.View(picture, face.vertices, DETAIL_SIZE), np.arange(len(about.at))
+        view, every = seen.View(picture, face.vertices, about), np.arange(len(about.at))
         fine = []
         for mirror in (False, True):
             side = view.project(about, every, mirror)

@@ -9,6 +9,7 @@ import numpy as np
 
 FOLDER = Path(__file__).resolve().parents[2] / "addon_assets"
 VERSION = 1
+REMEDY = "install the add-on again"
 
 
 class AssetError(Exception):
@@ -35,13 +36,13 @@ def save(path, kind, arrays):
     partial.replace(path)
 
 
-def load(path, kind):
+def load(path, kind, remedy=REMEDY):
     """The arrays of an asset by name.
 
-    Raises AssetError with one sentence if the file is missing, damaged, of another kind or of another version.
+    Raises AssetError with one sentence, which ends in the remedy, if the file is missing, damaged, of another kind or
+    of another version.
     """
     path = Path(path)
-    remedy = "install the add-on again"
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -62,10 +63,10 @@ def load(path, kind):
     return arrays
 
 
-def expect(path, arrays, shapes):
+def expect(path, arrays, shapes, remedy=REMEDY):
     """Raise AssetError unless `arrays` holds every name in `shapes` with that shape (None: any length)."""
     for name, shape in shapes.items():
         array = arrays.get(name)
         fits = array is not None and len(array.shape) == len(shape)
         if not fits or any(want is not None and want != got for want, got in zip(shape, array.shape, strict=True)):
-            raise AssetError(f"{path} does not hold {name} as expected: install the add-on again.")
+            raise AssetError(f"{path} does not hold {name} as expected: {remedy}.")

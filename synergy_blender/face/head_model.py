@@ -15,13 +15,14 @@ IDENTITY, EXPRESSION, LANDMARKS = 40, 52, 68
 
 @dataclass(frozen=True)
 class HeadModel:
-    """A linear head of V vertices and F quads.
+    """A linear head of V vertices and F faces: the bundled one's are quads, and its numbers are those below.
 
     `mean` (V, 3) float32 metres; `identity` (40, V, 3) per sigma; `identity_names` (40,) what a higher value does, or
-    "" where no words fit; `expression` (52, V, 3) at slider 1; `expression_names` (52,) Apple's ARKit names; `quads`
+    "" where no words fit; `expression` (52, V, 3) at slider 1; `expression_names` (52,) Apple's ARKit names; `faces`
     (F, 4); `uv` (F, 4, 2); `material` (F,) indices into `material_names`; `groups` name -> (n,) vertices;
     `landmark_vertices` (68, 3) and `landmark_weights` (68, 3): the iBUG points as weighted vertices (weights sum to 1;
-    negative where a point lies beside its triangle).
+    negative where a point lies beside its triangle);
+    `expression_limits` of the expression's numbers; `name` of the model among those that can be chosen (`models`).
     """
 
     mean: np.ndarray
@@ -29,13 +30,15 @@ class HeadModel:
     expression: np.ndarray
     identity_names: tuple
     expression_names: tuple
-    quads: np.ndarray
+    faces: np.ndarray
     uv: np.ndarray
     material: np.ndarray
     material_names: tuple
     groups: dict
     landmark_vertices: np.ndarray
     landmark_weights: np.ndarray
+    expression_limits: tuple = (0.0, 1.0)
+    name: str = "open"
 
     def vertices(self, identity, expression):
         """Model-frame vertices (V, 3) float32 of identity (40,) in sigma and expression (52,)."""
@@ -46,9 +49,9 @@ class HeadModel:
         """The 68 landmarks (..., 68, 3) of vertices (..., V, 3), in whatever frame the vertices are."""
         return np.einsum("kc,...kcd->...kd", self.landmark_weights, vertices[..., self.landmark_vertices, :])
 
-    @lru_cache(maxsize=1)  # noqa: B019 - the model is loaded once and lives as long as the process
+    @lru_cache(maxsize=2)  # noqa: B019 - the models are loaded once and live as long as the process
     def _flat_basis(self):
-        return np.concatenate([self.identity, self.expression]).reshape(IDENTITY + EXPRESSION, -1)
+        return np.concatenate([self.identity, self.expression]).reshape(len(self.identity) + len(self.expression), -1)
 
     def __hash__(self):
         return id(self)
@@ -85,7 +88,7 @@ def load(path=None):
         expression=data["expression"].astype(np.float32),
         identity_names=tuple(str(name) for name in data["identity_names"]),
         expression_names=tuple(str(name) for name in data["expression_names"]),
-        quads=data["quads"].astype(np.int32),
+        faces=data["quads"].astype(np.int32),
         uv=data["uv"].astype(np.float32),
         material=data["material"].astype(np.int32),
         material_names=tuple(str(name) for name in data["material_names"]),

@@ -17,11 +17,11 @@ GLOSSY = [
 ]
 
 
-def relief(texture):
+def relief(texture, surface=None):
     """A normal map (N, N, 3) uint8 in tangent space, green up, and roughness (N, N) uint8 from a skin (N, N, 3) uint8
-    as skin_texture gives it: darker than around is deeper, as pores and wrinkles are, and rougher."""
+    as skin_texture gives it for a Surface: darker than around is deeper, as pores and wrinkles are, and rougher."""
     size = len(texture)
-    texels = texels_of(size)
+    texels = texels_of(size, surface)
     bright = np.log(texture.reshape(-1, 3)[texels.at].astype(np.float32) @ np.full(3, 1 / 3, np.float32) + 8)
     height = np.zeros((size, size), np.float32)
     height.ravel()[texels.at] = np.clip(bright - _around(bright, texels), -LARGEST, LARGEST)

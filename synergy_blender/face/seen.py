@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from . import crop, head_model, raster
-from .texels import brightness, by_halves, carry, mirrored, model_triangles
+from . import crop, raster
+from .texels import brightness, by_halves, carry
 
 DEPTH_SIDE = 512  # pixels of the depth map about the head
 HIDDEN = 0.006  # metres behind the nearest surface from which skin counts as hidden
@@ -36,7 +36,7 @@ class Seen:
 def look(image, vertices, texels):
     """What a photo `image` (H, W, 3) uint8 with the head's `vertices` (V, 3) in it shows of the texels, and of their
     mirror side for those that are not seen well: two Seen, and the colour of the cheeks (3,)."""
-    view = View(image, vertices, texels.size)
+    view = View(image, vertices, texels)
     before = _before_backdrop(view)
     here = view.project(texels, np.arange(len(texels.at)))
     like_skin, cheeks = skin_tones(here, texels)
@@ -52,16 +52,17 @@ class View:
     (h, w, 3) float32, `vertices` (V, 3) and their normals, the depth of what is nearest, and where the head is:
     `covered` (h', w'), perhaps coarser."""
 
-    def __init__(self, image, vertices, size):
-        self.picture, self.vertices = _about(image, np.asarray(vertices, float), size)
-        normals = raster.vertex_normals(self.vertices * [1, -1, 1], model_triangles())
+    def __init__(self, image, vertices, texels):
+        self.surface = texels.surface
+        self.picture, self.vertices = _about(image, np.asarray(vertices, float), texels.size)
+        normals = raster.vertex_normals(self.vertices * [1, -1, 1], self.surface.triangles)
         self._there = np.column_stack([self.vertices, normals])
-        self._nearest, self.covered = _depth(self.vertices, self.picture.shape)
-        self._tolerance = HIDDEN * _pixels_per_metre(self.vertices)
+        self._nearest, self.covered = _depth(self.vertices, self.surface.triangles, self.picture.shape)
+        self._tolerance = HIDDEN * _span(self.vertices) / _span(self.surface.mean)
 
     def project(self, texels, rows, mirror=False):
         """What is Seen of some `rows` of the texels, or of their partners on the other side of the head."""
-        there = self._there[mirrored()] if mirror else self._there
+        there = self._there[self.surface.partner] if mirror else self._there
         ahead = carry(there[:, 5:], texels, rows)[:, 0]
         rows = rows[ahead > 0.8 * FACING[0]]  # a mean of unit normals is shorter than one, not much
         found = carry(there, texels, rows)
@@ -193,17 +194,15 @@ def _about(image, vertices, size):
     return np.asarray(part, np.float32), moved
 
 
-def _pixels_per_metre(vertices):
-    model = head_model.load()
-    return np.linalg.norm(np.ptp(vertices, axis=0)) / np.linalg.norm(np.ptp(model.mean, axis=0))
+def _span(vertices):
+    return np.linalg.norm(np.ptp(vertices, axis=0))
 
 
-def _depth(vertices, shape):
+def _depth(vertices, triangles, shape):
     """A function from picture points (n, 2) to the depth of the nearest surface there, and the pixels (h, w) of a
     smaller picture where there is one."""
     shrink = min(1.0, DEPTH_SIDE / max(shape[:2]))
     height, width = (max(2, round(n * shrink)) for n in shape[:2])
-    triangles = model_triangles()
     index, weights = raster.rasterize(vertices[:, :2] * shrink, triangles, width, height, vertices[:, 2])
     depth = np.einsum("hwc,hwc->hw", weights, vertices[:, 2][triangles[index]])
     depth[index < 0] = -np.inf

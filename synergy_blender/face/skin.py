@@ -26,11 +26,11 @@ def mean_colour(image, face, model):
     for low, high in PATCHES:
         inside |= ((model.mean > low) & (model.mean < high)).all(1)
     points = face.vertices
-    quads = points[model.quads]
+    quads = points[model.faces]
     normal = np.cross(quads[:, 2] - quads[:, 0], quads[:, 3] - quads[:, 1])
     # y runs down, so a face towards the viewer has its normal's z negative
     facing = np.zeros(len(points))
-    np.maximum.at(facing, model.quads, (-normal[:, 2] / np.linalg.norm(normal, axis=1).clip(1e-12))[:, None])
+    np.maximum.at(facing, model.faces, (-normal[:, 2] / np.linalg.norm(normal, axis=1).clip(1e-12))[:, None])
     height, width = image.shape[:2]
     column, row = np.floor(points[:, :2]).astype(int).T
     seen = skin & inside & (facing > 0.4) & (column >= 0) & (row >= 0) & (column < width) & (row < height)

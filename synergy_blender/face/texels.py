@@ -6,9 +6,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from . import head_model, raster
+from . import raster
+from .surface import Surface, bundled
 
-MATERIALS = ("skin", "lips")
 SMOOTHING = 60  # rounds over what was spread
 FADING = 0.97  # of what is spread, with every vertex
 WORTH_A_THREAD = 50_000  # rows
@@ -17,9 +17,10 @@ ENOUGH = 200_000  # texels that tell the vertices' values: more say the same
 
 @dataclass(frozen=True)
 class Texels:
-    """The skin's texels of a map `size` wide: their places `at` (n,) in the flat picture, the `corners` (n, 3) of their
-    triangles with `weights` (n, 3), and their `places` (n, 3) on the mean head, metres."""
+    """The skin's texels of a `surface`'s map `size` wide: their places `at` (n,) in the flat picture, the `corners`
+    (n, 3) of their triangles with `weights` (n, 3), and their `places` (n, 3) on the mean head, metres."""
 
+    surface: Surface
     size: int
     at: np.ndarray
     corners: np.ndarray
@@ -28,18 +29,15 @@ class Texels:
 
 
 @lru_cache(maxsize=2)
-def texels_of(size):
-    """The Texels of a map of `size`, found once."""
-    model = head_model.load()
-    uv = np.concatenate([model.uv[:, [0, 1, 2]], model.uv[:, [0, 2, 3]]])
-    skin = np.isin(model.material, [model.material_names.index(name) for name in MATERIALS])
-    skin = np.concatenate([skin, skin])
-    points = uv[skin].reshape(-1, 2) * [size, -size] + [0, size]
+def texels_of(size, surface=None):
+    """The Texels of a map of `size`, found once; of the bundled head where no Surface is given."""
+    surface = surface or bundled()
+    points = surface.uv.reshape(-1, 2) * [size, -size] + [0, size]
     index, weights = raster.rasterize(points, np.arange(len(points)).reshape(-1, 3), size, size)
     at = np.flatnonzero(index.ravel() >= 0)
-    corners = model_triangles()[skin][index.ravel()[at]].astype(np.int32)
+    corners = surface.triangles[surface.skin][index.ravel()[at]].astype(np.int32)
     weights = np.ascontiguousarray(weights.reshape(-1, 3)[at])
-    return Texels(size, at, corners, weights, _carried(model.mean.astype(np.float32), corners, weights))
+    return Texels(surface, size, at, corners, weights, _carried(surface.mean.astype(np.float32), corners, weights))
 
 
 def carry(values, texels, rows=None):
@@ -77,7 +75,7 @@ def brightness(colours):
 def gather(values, trust, texels):
     """Means (V, k) of the texels' values (n, k) at the vertices, weighed by their trust (n,), and the share (V,) of
     each vertex's texels that was trusted."""
-    count = len(head_model.load().mean)
+    count = len(texels.surface.mean)
     some = slice(None, None, max(1, len(trust) // ENOUGH))
     flat, weights = texels.corners[some].ravel(), texels.weights[some]
     parts = (weights * trust[some, None]).ravel()
@@ -88,10 +86,10 @@ def gather(values, trust, texels):
     return means / np.maximum(total, 1e-9)[:, None], total / np.maximum(whole, 1e-9)
 
 
-def spread(values, known):
-    """Values (V, k) with the unknown ones filled along the surface: from vertex to neighbouring vertex outwards, less
-    with every step, then smoothed."""
-    near, number = _neighbours()
+def spread(values, known, surface):
+    """Values (V, k) of a Surface's vertices with the unknown ones filled along the surface: from vertex to
+    neighbouring vertex outwards, less with every step, then smoothed."""
+    near, number = surface.neighbours
     count = len(values)
     filled = np.zeros((count + 1, values.shape[1]), np.float32)  # the last row is no vertex's
     filled[:count][known] = values[known]
@@ -109,39 +107,3 @@ def spread(values, known):
     for _ in range(SMOOTHING):
         filled[free] = np.einsum("nkc->nc", filled[around]) * share
     return filled[:count]
-
-
-@lru_cache(maxsize=1)
-def _neighbours():
-    """Every vertex's neighbours (V, most), filled up with V, and their number (V,)."""
-    start, end = edges()[np.argsort(edges()[:, 1], kind="stable")].T
-    count = len(head_model.load().mean)
-    number = np.bincount(end, minlength=count)
-    near = np.full((count, number.max()), count)
-    near[end, np.arange(len(end)) - np.repeat(np.cumsum(number) - number, number)] = start
-    return near, number
-
-
-@lru_cache(maxsize=1)
-def model_triangles():
-    """The head's quads as triangles (2 F, 3)."""
-    quads = head_model.load().quads
-    return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
-
-
-@lru_cache(maxsize=1)
-def edges():
-    """Both directions of the head's edges (2 E, 2)."""
-    quads = head_model.load().quads
-    found = np.unique(np.sort(np.concatenate([quads[:, [k, (k + 1) % 4]] for k in range(4)]), axis=1), axis=0)
-    return np.concatenate([found, found[:, ::-1]])
-
-
-@lru_cache(maxsize=1)
-def mirrored():
-    """Every vertex's partner (V,) on the other side of the mean head."""
-    mean = head_model.load().mean.astype(np.float64).round(6)
-    order, other = (np.lexsort(points.T) for points in (mean, mean * [-1, 1, 1]))
-    partner = np.empty(len(mean), int)
-    partner[order] = other
-    return partner

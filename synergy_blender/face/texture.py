@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from . import light, skin
+from . import light
 from .seen import SCALP, look, skin_tones
-from .texels import brightness, carry, gather, mirrored, spread, texels_of
+from .texels import brightness, carry, gather, spread, texels_of
 
 SMALLEST, LARGEST = 256, 8192  # pixels
 DELIT = {"albedo": 1.0, "half": 0.5, "photo": 0.0}  # how much of the photo's light is taken out, by name
@@ -27,25 +27,26 @@ GRAIN_SIDE = 512  # texels of the window in which the skin's grain is measured
 GRAIN = 0.5  # of the seen skin's grain that filled skin gets
 
 
-def skin_texture(views, size=1024, delit=1.0):
+def skin_texture(views, size=1024, delit=1.0, surface=None):
     """The skin (size, size, 3) uint8 sRGB of one person; rows run from the top of the UV map, v = 1, downwards.
 
     `views`: for every photo the image (H, W, 3) uint8 and the head's vertices (V, 3) in its pixels, as a Reconstruction
     on it has them. `delit` 1 takes the photos' light out of the skin, 0 leaves it as photographed, 0.5 is half way.
+    `surface` the Surface of another head than the bundled one.
     Raises ValueError without a photo or for a size that is not 256 to 8192.
     """
     if not SMALLEST <= size <= LARGEST:
         raise ValueError(f"A texture must be {SMALLEST} to {LARGEST} pixels wide, not {size}.")
     if not len(views):
         raise ValueError("A texture needs a photo: give at least one.")
-    texels = texels_of(size)
+    texels = texels_of(size, surface)
     looks = [unlit(*look(image, vertices, texels), texels, delit) for image, vertices in views]
     return _picture(*synthesise(looks, texels), texels)
 
 
 def synthesise(looks, texels):
-    """Colours (n, 3) of all texels, and how far each was seen (n,) 0..1, from what photos show: for every one the two
-    Seen and the cheeks of `seen.look`."""
+    """Colours (n, 3) of all texels, how far each was seen (n,) 0..1, and how far it has fine detail (n,), its own or
+    its partner's on the other side, from what photos show: for every one the two Seen and the cheeks of `seen.look`."""
     here, there = ([look[side] for look in looks] for side in (0, 1))
     best = int(np.argmax([seen.trust.sum() for seen in here]))
     colour, trust = _blend(here, best, texels)
@@ -54,24 +55,25 @@ def synthesise(looks, texels):
     known, share = gather(colour, trust, texels)
     low, share_low = gather(flipped, trust_flipped, texels)
     shown = share > 0.5
-    usual = _usual(known, share, cheeks)
+    surface = texels.surface
+    usual = _usual(known, share, cheeks, surface)
     off = np.where(shown[:, None], np.log(np.maximum(known, 1)) - usual, 0)  # what is particular about this person
-    partner = mirrored()
+    partner = surface.partner
     both_ways = np.where(shown[partner, None], off[partner], off)
-    both_ways = spread(both_ways, shown | shown[partner])
-    off = both_ways + spread(off - both_ways, shown)
+    both_ways = spread(both_ways, shown | shown[partner], surface)
+    off = both_ways + spread(off - both_ways, shown, surface)
     around = carry(np.exp(usual + off), texels)
     part = np.flatnonzero((trust_flipped > 0) & (trust < 1))
     fine = flipped[part] - carry(np.where((share_low > 0)[:, None], low, 0), texels, part)
-    some = (trust_flipped[part] * carry(skin.alike_in_detail()[:, None], texels, part)[:, 0])[:, None]
+    some = (trust_flipped[part] * carry(surface.alike_in_detail[:, None], texels, part)[:, 0])[:, None]
     around[part] += some * np.clip(fine, -40, 40)
-    return around + trust[:, None] * (colour - around), trust
+    return around + trust[:, None] * (colour - around), trust, np.maximum(trust, trust_flipped)
 
 
-def _usual(known, share, cheeks):
+def _usual(known, share, cheeks, surface):
     """The log colours (V, 3) of a head with such cheeks (3,), and with hair as that whose colours are `known` (V, 3),
     where the `share` (V,) of them that was seen is not nothing."""
-    usual, hairy = np.log(cheeks * skin.usual()), skin.hairy()
+    usual, hairy = np.log(cheeks * surface.usual), surface.hairy
     seen = np.log(np.maximum(known[(share > HAIR_SHARE) & (hairy > 0.8)], 4))
     if len(seen) < HAIR_ENOUGH:
         return usual
@@ -89,7 +91,7 @@ def unlit(here, there, cheeks, texels, delit):
     if not delit or len(sure) < 500:
         return here, there, cheeks
     some = sure[:: max(1, len(sure) // LIGHT_SAMPLES)]
-    usual = carry(skin.usual(), texels, here.rows[some])
+    usual = carry(texels.surface.usual, texels, here.rows[some])
     found = light.estimate(here.colour[some] / usual, here.normal[some].astype(float), here.trust[some])
     here, there = (
         replace(side, colour=side.colour / light.shading(found, side.normal) ** np.float32(delit))
@@ -102,10 +104,10 @@ def unlit(here, there, cheeks, texels, delit):
 def _without_highlights(seen, cheeks, texels, delit):
     """The same with what shines, where no hair or beard is, brought nearer to the usual skin."""
     knee, left = HIGHLIGHT
-    bright = brightness(seen.colour) / carry((cheeks * skin.usual()).mean(1)[:, None], texels, seen.rows)[:, 0]
+    bright = brightness(seen.colour) / carry((cheeks * texels.surface.usual).mean(1)[:, None], texels, seen.rows)[:, 0]
     rows = np.flatnonzero(bright > knee)
     _, y, z = texels.places[seen.rows[rows]].T
-    bare = 1 - carry(skin.hairy()[:, None], texels, seen.rows[rows])[:, 0]
+    bare = 1 - carry(texels.surface.hairy[:, None], texels, seen.rows[rows])[:, 0]
     bare *= ~((y < BEARD[0]) & (z > BEARD[1]))
     less = ((knee + left * (bright[rows] - knee)) / bright[rows]) ** (delit * bare)
     colour = seen.colour.copy()
@@ -135,14 +137,14 @@ def _blend(seen, best, texels):
     return colour / np.maximum(weight, 1e-12)[:, None], trust
 
 
-def _picture(colour, trust, texels):
-    """The whole picture (size, size, 3) uint8 from texels' colours, some of which were seen and some filled."""
+def _picture(colour, trust, detailed, texels):
+    """The whole picture (size, size, 3) uint8 from texels' colours, seen or filled; those without detail get grain."""
     size = texels.size
     grain = _grain(colour, trust, texels)
     if grain:
         noise = np.random.default_rng(0).standard_normal(len(trust), np.float32)
-        strong = grain + HAIR_GRAIN * carry(skin.hairy()[:, None], texels)[:, 0] * brightness(colour)
-        colour = colour + (noise * strong * (1 - trust))[:, None]
+        strong = grain + HAIR_GRAIN * carry(texels.surface.hairy[:, None], texels)[:, 0] * brightness(colour)
+        colour = colour + (noise * strong * (1 - detailed))[:, None]
     known = np.zeros((size * size, 4), np.float32)
     known[texels.at, :3], known[texels.at, 3] = colour, 1
     # beyond the islands, for filters that look there, a map of half the size will do

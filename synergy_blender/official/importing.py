@@ -6,9 +6,9 @@ import numpy as np
 
 from ..face import assets
 from . import array_file, pickled, torch_file
+from .model import KIND
 from .weights import EXPRESSION, IDENTITY, LANDMARKS, PARAMETERS, of_checkpoint
 
-KIND = "official SynergyNet"
 AUTHORS = "the authors keep it in 3dmm_data.zip, linked from github.com/choyingw/SynergyNet"
 # of the morphable model: name in the checkpoint, file in 3dmm_data, width
 BASES = (("w_shp", "w_shp_sim.npy", IDENTITY), ("w_exp", "w_exp_sim.npy", EXPRESSION))
@@ -24,19 +24,20 @@ def import_official(checkpoint, folder, target):
     model of plain arrays to `target`, whole or not at all. Raises ImportProblem."""
     checkpoint, target = Path(checkpoint), Path(target)
     folder = checkpoint.parent / "3dmm_data" if folder is None else Path(folder)
+    triangles, points = folder / "tri.mat", folder / "keypoints_sim.npy"
+    tri = _checked(triangles, lambda: array_file.read_mat(triangles).get("tri"))  # the small ones first
+    keypoints = _checked(points, lambda: array_file.read_npy(points))
     arrays = _checked(checkpoint, lambda: _state(torch_file.read(checkpoint)))
     parts = _checked(checkpoint, lambda: of_checkpoint(arrays))
     arrays = {name.removeprefix("module."): values for name, values in arrays.items()}
     parts |= _whitening(checkpoint, folder, arrays)
     parts |= _shape(checkpoint, folder, arrays)
     count = len(parts["mean"])
-    parts["triangles"] = _indices(
-        folder, "tri.mat", lambda path: array_file.read_mat(path).get("tri"), (3, None), count, 1
-    )
-    points = _indices(folder, "keypoints_sim.npy", array_file.read_npy, (3 * LANDMARKS,), 3 * count, 0)
-    if (points.reshape(-1, 3) % 3 != np.arange(3)).any():
-        raise ImportProblem(f"{folder / 'keypoints_sim.npy'} does not name x, y and z of 68 points: {AUTHORS}.")
-    parts["keypoints"] = points[::3] // 3
+    parts["triangles"] = _within(triangles, tri, (3, None), count, 1)
+    rows = _within(points, keypoints, (3 * LANDMARKS,), 3 * count, 0)
+    if (rows.reshape(-1, 3) % 3 != np.arange(3)).any():
+        raise ImportProblem(f"{points} does not name x, y and z of 68 points: {AUTHORS}.")
+    parts["keypoints"] = rows[::3] // 3
     parts |= _more(folder, count)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -112,20 +113,14 @@ def _shape(checkpoint, folder, arrays):
     return found | {"mean": _finite(checkpoint, "u", mean).reshape(-1, 3)}
 
 
-def _indices(folder, name, read, shape, count, first):
-    """Indices from a file, counted from 0: triangles as rows."""
-    path = folder / name
-    return _within(path, _checked(path, lambda: read(path)), shape, count, first)
-
-
 def _within(path, values, shape, count, first):
+    """The indices that a file holds, counted from 0 instead of `first`: triangles as rows. Raises ImportProblem."""
     fits = values is not None and values.ndim == len(shape) and values.size > 0 and values.dtype.kind in "iuf"
     if not fits or any(want not in (None, got) for want, got in zip(shape, values.shape, strict=True)):
         raise ImportProblem(f"{path} does not hold what it should, of shape {shape}: {AUTHORS}.")
-    values = np.nan_to_num(values).astype(np.int64) - first
-    if values.min() < 0 or values.max() >= count:
+    if not (np.isfinite(values).all() and values.min() >= first and values.max() < count + first):
         raise ImportProblem(f"{path} names points that the model does not have: {AUTHORS}.")
-    return np.ascontiguousarray(values.T).astype(np.int32)
+    return np.ascontiguousarray(values.T).astype(np.int32) - np.int32(first)
 
 
 def _more(folder, count):

@@ -97,10 +97,25 @@ def read(file, known):
         raise UnsafeFile(f"is damaged ({type(error).__name__})") from None
 
 
-def plain(value):
-    """The value with arrays in the place of what stood for them, in dictionaries and lists."""
-    if isinstance(value, _Array):
-        return value.value
-    if isinstance(value, dict):
-        return {key: plain(part) for key, part in value.items()}
-    return [plain(part) for part in value] if isinstance(value, (list, tuple)) else value
+def plain(value, kind=_Array, finish=lambda array: array.value):
+    """The value with `finish` of everything of a `kind` in its place, in dictionaries and lists: each once, however
+    often it is referred to. Raises UnsafeFile for a value that holds itself."""
+    done, within = {}, set()
+
+    def walk(part):
+        if isinstance(part, kind):
+            if id(part) not in done:
+                done[id(part)] = finish(part)
+            return done[id(part)]
+        if not isinstance(part, (dict, list, tuple)):
+            return part
+        if id(part) in within:
+            raise UnsafeFile("holds something that holds itself")
+        if id(part) not in done:
+            within.add(id(part))
+            is_dict = isinstance(part, dict)
+            done[id(part)] = {key: walk(one) for key, one in part.items()} if is_dict else [walk(one) for one in part]
+            within.remove(id(part))
+        return done[id(part)]
+
+    return walk(value)

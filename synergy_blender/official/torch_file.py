@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .pickled import Reader, UnsafeFile
+from .pickled import Reader, UnsafeFile, plain
 
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 LARGEST = 2**31  # bytes of a storage
@@ -72,7 +72,8 @@ def read(path):
         with Path(path).open("rb") as file:
             start = file.read(4)
             file.seek(0)
-            return _arrays(_zipped(file) if start == b"PK\x03\x04" else _before(file))
+            value = _zipped(file) if start == b"PK\x03\x04" else _before(file)
+            return plain(value, _Tensor, _Tensor.array)
     except (UnsafeFile, FileNotFoundError, PermissionError, IsADirectoryError):
         raise
     except Exception as error:  # whatever a damaged file leads to
@@ -122,11 +123,3 @@ def _before(file):
     if any(storage.values is None for storage in reader.storages.values()):
         raise UnsafeFile("lacks the numbers of a tensor")
     return value
-
-
-def _arrays(value):
-    if isinstance(value, _Tensor):
-        return value.array()
-    if isinstance(value, dict):
-        return {key: _arrays(part) for key, part in value.items()}
-    return [_arrays(part) for part in value] if isinstance(value, (list, tuple)) else value

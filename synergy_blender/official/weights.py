@@ -14,6 +14,16 @@ TOGETHER = 64 + 1024 + network.FEATURES + IDENTITY + EXPRESSION
 REFINEMENT = (*POINTS, (TOGETHER, 512), (512, 256), (256, 128), (128, 3))
 
 
+def shapes():
+    """Every array of the networks by name, with its shape."""
+    table = {name: shape for name, shape in network.shapes().items() if name.startswith(("stem_", "block", "last_"))}
+    table |= {"heads_weight": (network.FEATURES, PARAMETERS), "heads_bias": (PARAMETERS,)}
+    for short, widths in (("refine", REFINEMENT), ("reverse", (*POINTS, (1024, PARAMETERS)))):
+        for k, (inputs, outputs) in enumerate(widths, 1):
+            table[f"{short}{k}_weight"], table[f"{short}{k}_bias"] = (inputs, outputs), (outputs,)
+    return table
+
+
 class Checkpoint:
     """The named arrays of a checkpoint, each taken with the shape that it must have."""
 

@@ -31,7 +31,7 @@ def build_head(model, face, skin_colour, name="Head", posed=True, place=(0.0, 0.
         head.vertex_groups.new(name=group).add(rows.tolist(), 1.0, "REPLACE")
     yield 0.1
     yield from _shape_keys(head, model, face)
-    sliders.remember(head, face, posed)
+    sliders.remember(head, face, posed, model.name)
     head.scale = (unit, unit, unit)
     turn_head(head, face, posed, place)
     return head
@@ -45,15 +45,15 @@ def turn_head(head, face, posed, place):
 
 
 def _fill(mesh, model):
-    quads = model.quads
+    faces = model.faces
     mesh.vertices.add(len(model.mean))
     mesh.vertices.foreach_set("co", frames.points(model.mean).astype(np.float32).ravel())
-    mesh.loops.add(quads.size)
-    mesh.loops.foreach_set("vertex_index", quads.ravel())
-    mesh.polygons.add(len(quads))
-    mesh.polygons.foreach_set("loop_start", np.arange(0, quads.size, 4, dtype=np.int32))
+    mesh.loops.add(faces.size)
+    mesh.loops.foreach_set("vertex_index", faces.ravel())
+    mesh.polygons.add(len(faces))
+    mesh.polygons.foreach_set("loop_start", np.arange(0, faces.size, faces.shape[1], dtype=np.int32))
     mesh.polygons.foreach_set("material_index", model.material)
-    mesh.polygons.foreach_set("use_smooth", np.ones(len(quads), bool))
+    mesh.polygons.foreach_set("use_smooth", np.ones(len(faces), bool))
     layer = mesh.uv_layers.new(name="UVMap")
     layer.uv.foreach_set("vector", model.uv.ravel())
     mesh.update(calc_edges=True)
@@ -67,7 +67,7 @@ def _shape_keys(head, model, face):
     def add(name, displacement, value, low, high):
         key = head.shape_key_add(name=name, from_mix=False)
         key.data.foreach_set("co", (mean + frames.points(displacement)).astype(np.float32).ravel())
-        key.slider_min, key.slider_max = low, high
+        key.slider_min, key.slider_max = min(low, value), max(high, value)
         key.value = float(value)
 
     total = len(face.identity) + len(face.expression)
@@ -76,5 +76,5 @@ def _shape_keys(head, model, face):
         yield 0.1 + 0.9 * (i + 1) / total
     expressions = zip(model.expression_names, model.expression, face.expression, strict=True)
     for i, (name, displacement, value) in enumerate(expressions, len(face.identity)):
-        add(name, displacement, value, 0.0, 1.0)
+        add(name, displacement, value, *model.expression_limits)
         yield 0.1 + 0.9 * (i + 1) / total

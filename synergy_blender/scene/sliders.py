@@ -19,6 +19,7 @@ EXPRESSION_GROUPS = {
     "Cheeks and Nose": ("cheek", "nose"),
     "Mouth": ("mouth",),
     "Jaw and Tongue": ("jaw", "tongue"),
+    "Whole Face": ("Expression ",),  # of the official model
 }
 PLAUSIBLE = 0.8  # sigma of a random person: the far ends together look like nobody
 
@@ -33,10 +34,11 @@ class Face(NamedTuple):
     centre: np.ndarray
 
 
-def remember(head, face, posed):
-    """Keep what a Reconstruction says of the photo with its head, and whether the head is posed as in it or upright."""
+def remember(head, face, posed, model="open"):
+    """Keep what a Reconstruction says of the photo with its head, whether the head is posed as in it or upright, and
+    the name of the model that it is of."""
     kept = {name: np.asarray(getattr(face, name)).tolist() for name in Face._fields}
-    head[REMEMBERED] = json.dumps({"version": VERSION, "posed": bool(posed), **kept})
+    head[REMEMBERED] = json.dumps({"version": VERSION, "posed": bool(posed), "model": model, **kept})
 
 
 def is_head(thing):
@@ -66,12 +68,22 @@ def is_posed(head):
     return bool(_remembered(head)["posed"])
 
 
+def model_of(head):
+    """The name of the model that a head is of."""
+    try:
+        return str(json.loads(head[REMEMBERED]).get("model", "open"))
+    except (TypeError, ValueError, KeyError, AttributeError):
+        return "open"
+
+
 def _remembered(head):
     try:
         kept = json.loads(head[REMEMBERED])
-        for name, shape in (("identity", (40,)), ("expression", (52,)), ("rotation", (3, 3)), ("centre", (2,))):
+        for name, shape in (("identity", (40,)), ("rotation", (3, 3)), ("centre", (2,))):
             if np.shape(np.asarray(kept[name], float)) != shape:
                 raise ValueError(name)
+        if np.shape(np.asarray(kept["expression"], float)) not in ((52,), (10,)):
+            raise ValueError("expression")
         float(kept["scale"]), kept["posed"]
     except (TypeError, ValueError, KeyError):
         raise ValueError(f"{head.name} no longer knows its photo: build it again from the photo.") from None

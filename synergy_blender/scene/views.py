@@ -16,7 +16,7 @@ MORE = "synergy_more_photos"  # custom property of a head: other photos of the p
 def settle(head, model, face):
     """Set a head's sliders, turn and camera to another Reconstruction `face` on its photo, and remember it."""
     posed = sliders.is_posed(head)
-    sliders.remember(head, face, posed)
+    sliders.remember(head, face, posed, model.name)
     sliders.set_identity(head, face.identity)
     sliders.set_expression(head, face.expression)
     turn_head(head, face, posed, head.location.copy())
@@ -79,7 +79,7 @@ def _photos(head):
 
 
 def _shape(head, model, expression):
-    """The head's person (V, 3) in the model's frame, sculpted or not, with an expression (52,)."""
+    """The head's person (V, 3) in the model's frame, sculpted or not, with an expression."""
     keys = head.data.shape_keys.key_blocks
     basis = sliders.places(keys[0])
     if len(basis) != len(model.mean):

@@ -2,9 +2,9 @@
 
 import bpy
 
-from . import asset, box, chosen, create, lens, panel, preferences, refine, skin, sliders
+from . import asset, box, chosen, create, imports, lens, panel, preferences, refine, skin, sliders
 
-ROOMS = (chosen, create, box, lens, sliders, refine, skin, asset, panel, preferences)
+ROOMS = (chosen, create, box, lens, sliders, refine, skin, asset, panel, imports, preferences)
 WITH_PROPERTIES = (chosen, lens, panel)
 
 

@@ -8,6 +8,7 @@ from bpy.app.translations import pgettext_iface as iface
 from .. import log
 from ..engine import EngineError
 from ..face import AssetError
+from ..official import ImportProblem
 from ..photo import PhotoError
 
 TICK = 0.05  # seconds between two looks at the work
@@ -45,7 +46,7 @@ class Behind:
     def _run(self, work):
         try:
             self._result = work()
-        except (AssetError, EngineError, PhotoError, ValueError, OSError) as error:
+        except (AssetError, EngineError, ImportProblem, PhotoError, ValueError, OSError) as error:
             self._trouble = str(error)
         except Exception as error:  # of a thread nobody else would see it
             self._trouble = log.unexpected(error)

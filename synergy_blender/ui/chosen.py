@@ -14,9 +14,10 @@ from bpy.props import (
     StringProperty,
 )
 
-from .. import photo
+from .. import models, photo
 from .. import scene as room
 from ..face import AssetError, crop, detector
+from ..scene import sliders
 
 PREVIEW = 256  # pixels of the photo in the panel
 MARK, PICKED = (255, 255, 255), (255, 150, 40)  # colours of the faces' squares
@@ -27,8 +28,18 @@ LIGHTS = [
     ("photo", "As Photographed", "Leave the photo's light and shadows on the skin"),
 ]
 _previews = {}  # "photo": the collection of previews, while the add-on is on
-_items = []  # Blender keeps no reference to the words of a menu
+_items, _models = [], []  # Blender keeps no reference to the words of a menu
+WORDS = {
+    "open": "Our own head with 40 identity and 52 expression sliders, eyes, teeth and tongue; free for all work",
+    "official": "The authors' face with 40 identity and 10 expression sliders; the Basel Face Model's licence holds",
+    "official_face": "The same face without ears and neck, where the authors' files for that were imported",
+}
 _settled = False  # while the photo is set together with its faces, it is not searched again
+
+
+def _models_to_choose(scene, context):
+    _models[:] = [(name, models.NAMES[name], WORDS[name]) for name in models.available()]
+    return _models
 
 
 class SYNERGY_PG_face(bpy.types.PropertyGroup):
@@ -72,6 +83,7 @@ class SYNERGY_PG_settings(bpy.types.PropertyGroup):
         items=[(str(n), str(n), f"{n} x {n} pixels") for n in (512, 1024, 2048, 4096)],
         default="1024",
     )
+    model: EnumProperty(name="Model", description="Which of the models heads are made of", items=_models_to_choose)
     light: EnumProperty(
         name="Light",
         description="Whether the photo's light stays on the skin",
@@ -90,6 +102,14 @@ class SYNERGY_PG_settings(bpy.types.PropertyGroup):
             ),
         ],
     )
+
+
+def of_open_model(operator, head):
+    """Whether a head is one of the open model; says so in the operator's poll message where it is not."""
+    if sliders.model_of(head) == "open":
+        return True
+    operator.poll_message_set("Only heads of the open model can do this: the official one has no part for it")
+    return False
 
 
 def picture_of(image):

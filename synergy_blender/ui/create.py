@@ -9,9 +9,9 @@ from bpy.app.translations import pgettext_iface as iface
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
 
-from .. import engine, log, photo, scene
+from .. import engine, log, models, photo, scene
 from ..bake import bake
-from ..face import DELIT, AssetError, head_model, reconstruct
+from ..face import DELIT, AssetError
 from ..scene import sliders
 from . import chosen, preferences
 
@@ -27,14 +27,15 @@ class _Looking(threading.Thread):
     or "".
     """
 
-    def __init__(self, picture, boxes, size, delit, runs_on):
+    def __init__(self, picture, boxes, size, delit, model, runs_on):
         super().__init__(daemon=True)
-        self.picture, self.boxes, self.size, self.delit, self.runs_on = picture, boxes, size, delit, runs_on
+        self.picture, self.boxes, self.size, self.delit = picture, boxes, size, delit
+        self.model, self.runs_on = model, runs_on
         self.faces, self.textures, self.error, self.cancelled = None, None, "", False
 
     def run(self):
         try:
-            faces = reconstruct(self.picture, self.boxes, engine.load(self.runs_on))
+            faces = self.model.reconstruct(self.picture, self.boxes, engine.load(self.runs_on))
             if not faces:
                 self.error = NO_FACE
                 return
@@ -43,7 +44,7 @@ class _Looking(threading.Thread):
             for face in faces if self.size else ():
                 if self.cancelled:
                     return
-                textures.append(bake([(self.picture, face.vertices)], self.size, self.delit))
+                textures.append(bake([(self.picture, face.vertices)], self.size, self.delit, self.model.surface()))
             self.textures = textures
         except (AssetError, ValueError, engine.EngineError) as error:
             self.error = str(error)
@@ -76,6 +77,7 @@ class SYNERGY_OT_create_head(bpy.types.Operator, ImportHelper):
         items=[(str(n), str(n), f"{n} x {n} pixels") for n in (512, 1024, 2048, 4096)],
         default="1024",
     )
+    model: StringProperty(name="Model", description="Which of the models the head is made of", default="open")
     light: EnumProperty(
         name="Light", description="Whether the photo's light stays on the skin", items=chosen.LIGHTS, default="albedo"
     )
@@ -86,7 +88,9 @@ class SYNERGY_OT_create_head(bpy.types.Operator, ImportHelper):
         return super().invoke(context, event)
 
     def execute(self, context):
+        self._preferences, self._folder = preferences.of(context), chosen.folder(context.scene)
         try:
+            model = models.load(self.model, self._preferences.convention)
             if self.filepath:  # Blender's reader must not run beside the window
                 picture, boxes, self._name = scene.reduced(photo.read(self.filepath)), None, Path(self.filepath).name
                 self._image, self._lens = None, photo.focal_length(self.filepath)
@@ -102,12 +106,11 @@ class SYNERGY_OT_create_head(bpy.types.Operator, ImportHelper):
             else:
                 self.report({"ERROR"}, iface("Choose a photo first."))
                 return {"CANCELLED"}
-        except (photo.PhotoError, OSError) as error:
+        except (photo.PhotoError, AssetError, OSError) as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        self._preferences, self._folder = preferences.of(context), chosen.folder(context.scene)
         size = int(self.size) if self.texture else 0
-        self._looking = _Looking(picture, boxes, size, DELIT[self.light], self._preferences.engine)
+        self._looking = _Looking(picture, boxes, size, DELIT[self.light], model, self._preferences.engine)
         self._building = self._made = None
         if bpy.app.background or context.window is None:
             self._looking.run()
@@ -154,7 +157,7 @@ class SYNERGY_OT_create_head(bpy.types.Operator, ImportHelper):
         """
         if self._building is None:
             self._building = scene.add_heads_in_steps(
-                head_model.load(),
+                self._looking.model.head,
                 self._looking.faces,
                 self._looking.picture,
                 self._name,

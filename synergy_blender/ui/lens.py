@@ -3,8 +3,8 @@
 import bpy
 from bpy.props import FloatProperty
 
-from .. import scene
-from ..face import AssetError, head_model
+from .. import models, scene
+from ..face import AssetError
 from ..scene import sliders
 
 _failed = ""  # why the last change of a lens failed, for whoever asked for it
@@ -16,7 +16,7 @@ def _change(head, context):
     if not sliders.is_head(head):
         return
     try:
-        scene.set_lens(head, head_model.load(), head.synergy_lens)
+        scene.set_lens(head, models.load(sliders.model_of(head)).head, head.synergy_lens)
     except (ValueError, AssetError) as error:
         _failed = str(error)
 

@@ -7,7 +7,7 @@ from bpy.app.handlers import persistent
 from bpy.app.translations import pgettext_iface as iface
 from bpy.props import StringProperty
 
-from .. import scene
+from .. import models, scene
 from ..scene import HANDLES, camera_of
 from ..scene import sliders as heads
 from . import asset, box, chosen, create, lens, refine, skin, sliders
@@ -36,6 +36,8 @@ class SYNERGY_PT_main(bpy.types.Panel):
             if len(settings.faces) > 1:
                 row.prop(context.scene, "synergy_pick", text="")
             row.operator(box.SYNERGY_OT_draw_box.bl_idname, icon="SELECT_SET")
+        if len(models.available()) > 1:
+            layout.prop(settings, "model", text="")
         row = layout.row(align=True)
         row.prop(settings, "texture")
         size = row.row(align=True)
@@ -51,7 +53,7 @@ class SYNERGY_PT_main(bpy.types.Panel):
         text = "Create Head" if context.scene.synergy_photo is not None else "Create Head from Photo..."
         build = button.operator(create.SYNERGY_OT_create_head.bl_idname, text=text, icon="USER")
         build.texture, build.size, build.light = settings.texture, settings.size, settings.light
-        build.upright = settings.upright
+        build.upright, build.model = settings.upright, settings.model
         if heads.is_head(context.object):
             layout.prop(context.window_manager, "synergy_search", text="", icon="VIEWZOOM")
 
@@ -148,9 +150,12 @@ def _group_panel(group):
         self.layout.operator(sliders.SYNERGY_OT_reset_group.bl_idname, icon="LOOP_BACK").group = group
         self.sliders(context, heads.expression_keys(context.object, group))
 
+    def poll(cls, context):
+        return heads.is_head(context.object) and bool(heads.expression_keys(context.object, group))
+
     name = "SYNERGY_PT_" + group.lower().replace(" ", "_")
     body = {"bl_idname": name, "bl_label": group, "bl_parent_id": "SYNERGY_PT_expression", "draw": draw}
-    return type(name, (_OfHead, bpy.types.Panel), body)
+    return type(name, (_OfHead, bpy.types.Panel), body | {"poll": classmethod(poll)})
 
 
 def spoken(name):

@@ -3,8 +3,9 @@
 import bpy
 from bpy.props import EnumProperty, FloatProperty
 
-from .. import engine, log
+from .. import engine, log, official
 from ..face import AssetError, assets, detector, head_model, network, skin
+from . import imports
 
 # the add-on's module: this package, or the extension around it
 PACKAGE = __package__.rsplit(".", 1)[0]
@@ -20,7 +21,7 @@ PARTS = (
 class _Defaults:
     """What holds where the add-on was registered without preferences, as in a script."""
 
-    density, unit, engine = "0", 1.0, "numpy"
+    density, unit, engine, convention = "0", 1.0, "numpy", "corrected"
 
 
 class SYNERGY_AP_preferences(bpy.types.AddonPreferences):
@@ -51,6 +52,15 @@ class SYNERGY_AP_preferences(bpy.types.AddonPreferences):
         ],
     )
 
+    convention: EnumProperty(
+        name="Official Model's Pixels",
+        description="How the official SynergyNet cuts the photo and places what it finds",
+        items=[
+            ("corrected", "Corrected", "Points lie where the photo shows them, and yaw is right"),
+            ("parity", "As the Authors Do", "Every number is the authors' own, with their shift of a pixel"),
+        ],
+    )
+
     def draw(self, context):
         column = self.layout.column()
         column.prop(self, "density")
@@ -66,6 +76,13 @@ class SYNERGY_AP_preferences(bpy.types.AddonPreferences):
                 box.label(text=f"{name}: {error}", icon="ERROR")
             else:
                 box.label(text=f"{name}: ready, version {assets.VERSION}, {file}", icon="CHECKMARK")
+        row = box.row()
+        there = official.place().exists()
+        text = f"SynergyNet official: imported, {official.place()}" if there else "SynergyNet official: not imported"
+        row.label(text=text, icon="CHECKMARK" if there else "BLANK1")
+        row.operator(imports.SYNERGY_OT_import_official.bl_idname, text="Import...")
+        if there:
+            column.prop(self, "convention")
         box.label(text="Licence: GPL-3.0-or-later; the heads you make are yours, for commercial work too")
         box.label(text="All is computed on this machine; nothing is sent over the network")
         box.label(text=f"Log of what should not happen: {log.FILE}")

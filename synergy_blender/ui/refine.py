@@ -6,6 +6,7 @@ from bpy.app.handlers import persistent
 from .. import log, scene
 from ..face import AssetError, head_model
 from ..scene import sliders
+from .chosen import of_open_model
 
 _following = False  # while the head follows, its own changes must not call it again
 
@@ -22,7 +23,7 @@ class SYNERGY_OT_refine(bpy.types.Operator):
         if not sliders.is_head(context.object):
             cls.poll_message_set("Select a head that Synergy built")
             return False
-        return True
+        return of_open_model(cls, context.object)
 
     def execute(self, context):
         head = context.object

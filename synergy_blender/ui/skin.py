@@ -7,12 +7,13 @@ from bpy.app.translations import pgettext_iface as iface
 from bpy.props import CollectionProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
 
-from .. import engine, photo, scene
+from .. import engine, models, photo, scene
 from ..bake import bake
-from ..face import DELIT, AssetError, head_model, reconstruct_person
+from ..face import DELIT, AssetError, reconstruct_person
 from ..scene import sliders
 from . import chosen, preferences
 from .behind import Behind
+from .chosen import of_open_model
 from .create import EXTENSIONS
 
 
@@ -46,12 +47,13 @@ class SYNERGY_OT_bake_skin(_OfHead, bpy.types.Operator):
     def execute(self, context):
         self._name, settings = context.object.name, context.scene.synergy
         try:
-            views = scene.views_of(context.object, head_model.load())
+            model = models.load(sliders.model_of(context.object))
+            views = scene.views_of(context.object, model.head)
         except (ValueError, AssetError) as error:
             self.report({"ERROR"}, iface(str(error)))
             return {"CANCELLED"}
         size, delit = int(settings.size), DELIT[settings.light]
-        return self.begin(context, lambda: bake(views, size, delit), "Synergy paints the skin")
+        return self.begin(context, lambda: bake(views, size, delit, model.surface()), "Synergy paints the skin")
 
     def finish(self, context, baked):
         scene.add_skin(self.head(), baked, chosen.folder(context.scene))
@@ -64,13 +66,17 @@ class SYNERGY_OT_add_photos(_OfHead, bpy.types.Operator, ImportHelper):
     bl_idname = "synergy.add_photos"
     bl_label = "Add Photos of This Person"
 
+    @classmethod
+    def poll(cls, context):
+        return super().poll(context) and of_open_model(cls, context.object)
+
     filter_glob: StringProperty(default="*" + ";*".join(EXTENSIONS), options={"HIDDEN"})
     files: CollectionProperty(type=bpy.types.OperatorFileListElement, options={"HIDDEN", "SKIP_SAVE"})
     directory: StringProperty(subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
 
     def execute(self, context):
         head = context.object
-        self._name, settings, model = head.name, context.scene.synergy, head_model.load()
+        self._name, settings, model = head.name, context.scene.synergy, models.load().head
         paths = [Path(self.directory) / file.name for file in self.files if file.name] or [Path(self.filepath)]
         try:
             known = scene.views_of(head, model)
@@ -94,7 +100,7 @@ class SYNERGY_OT_add_photos(_OfHead, bpy.types.Operator, ImportHelper):
     def finish(self, context, result):
         faces, baked = result
         head = self.head()
-        scene.settle(head, head_model.load(), faces[0])
+        scene.settle(head, models.load().head, faces[0])
         images = [scene.image_of(*pair) for pair in zip(self._pictures, self._names, strict=True)]
         scene.remember_photos(head, scene.photos_of(head)[1:] + images, faces[1:])
         if baked is not None:

@@ -93,6 +93,9 @@ class SYNERGY_OT_identity(_OnHead, bpy.types.Operator):
         elif self.to == "RANDOM":
             sliders.random_person(head, np.random.default_rng(self.seed))
         elif self.to == "SYMMETRIC":
+            if sliders.model_of(head) != "open":
+                self.report({"ERROR"}, "Only heads of the open model can be made symmetric.")
+                return {"CANCELLED"}
             try:
                 mirror = network.load().mirror
             except AssetError as error:

@@ -106,10 +106,10 @@ def test_it_is_the_size_of_a_head(model):
 
 
 def test_only_the_neck_is_open_and_every_vertex_is_used(model):
-    edges = np.concatenate([model.quads[:, [k, (k + 1) % 4]] for k in range(4)])
+    edges = np.concatenate([model.faces[:, [k, (k + 1) % 4]] for k in range(4)])
     _, count = np.unique(np.sort(edges, axis=1), axis=0, return_counts=True)
     assert count.max() == 2
-    assert len(np.unique(model.quads)) == len(model.mean)
+    assert len(np.unique(model.faces)) == len(model.mean)
     # orientation is consistent: no edge is run twice in one direction
     assert len(np.unique(edges, axis=0)) == len(edges)
     pairs, count = np.unique(np.sort(edges, axis=1), axis=0, return_counts=True)
@@ -118,7 +118,7 @@ def test_only_the_neck_is_open_and_every_vertex_is_used(model):
 
 
 def test_poles_have_three_or_five_edges(model):
-    edges = np.unique(np.sort(np.concatenate([model.quads[:, [k, (k + 1) % 4]] for k in range(4)]), axis=1), axis=0)
+    edges = np.unique(np.sort(np.concatenate([model.faces[:, [k, (k + 1) % 4]] for k in range(4)]), axis=1), axis=0)
     assert set(np.bincount(edges.ravel())) <= {3, 4, 5}
 
 

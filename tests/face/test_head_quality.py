@@ -23,7 +23,7 @@ def test_a_fold_is_seen():
     vertices = model.mean.copy()
     nose = vertices[:, 2].argmax()
     vertices[nose, 2] -= 0.3  # through the back of the head
-    assert len(check_head.crossings(model.quads, model.groups, vertices))
+    assert len(check_head.crossings(model.faces, model.groups, vertices))
 
 
 def test_a_tooth_through_the_lip_is_seen():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from synergy_blender.face import head_model, light, raster, reconstruct, skin_texture, texels
+from synergy_blender.face import head_model, light, raster, reconstruct, skin_texture, surface, texels
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_rasterize_known_answers():
 
 def test_partners_are_mirror_images():
     model = head_model.load()
-    other = texels.mirrored()
+    other = surface.bundled().partner
     np.testing.assert_allclose(model.mean[other], model.mean * [-1, 1, 1], atol=2e-6)
 
 
@@ -79,7 +79,7 @@ def test_light_of_known_harmonics_is_found():
 
 def test_the_light_of_a_lamp_is_taken_out(astronaut):
     picture, face, _ = astronaut
-    triangles = texels.model_triangles()
+    triangles = surface.bundled().triangles
     normals = raster.vertex_normals(face.vertices * [1, -1, 1], triangles)
     index, weights = raster.rasterize(face.vertices[:, :2], triangles, 512, 512, face.vertices[:, 2])
     seen = np.einsum("hwc,hwcd->hwd", weights, normals[triangles[index]])

@@ -63,4 +63,4 @@ def test_alembic_keeps_the_shape_and_the_map(tmp_path):
     [back] = [thing for thing in bpy.data.objects if thing.type == "MESH"]
     placed = np.array([back.matrix_world @ v.co for v in back.data.vertices])
     np.testing.assert_allclose(placed, shape, atol=2e-5)
-    assert back.name.startswith("Head") and len(back.data.polygons) == len(model.quads) and back.data.uv_layers
+    assert back.name.startswith("Head") and len(back.data.polygons) == len(model.faces) and back.data.uv_layers

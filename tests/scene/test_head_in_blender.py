@@ -95,7 +95,7 @@ def test_mesh_is_clean_and_complete(built):
     model, _, head, _ = built
     mesh = head.data
     assert {len(p.vertices) for p in mesh.polygons} == {4}
-    assert len(mesh.vertices) == len(model.mean) and len(mesh.polygons) == len(model.quads)
+    assert len(mesh.vertices) == len(model.mean) and len(mesh.polygons) == len(model.faces)
     assert mesh.uv_layers.active is not None and all(p.use_smooth for p in mesh.polygons)
     assert {g.name for g in head.vertex_groups} >= {"skin", "eye_left", "eye_right", "ear_left", "neck", "tongue"}
     assert [m.name.split(".")[0] for m in mesh.materials] == [f"Head {n}" for n in model.material_names]

@@ -196,7 +196,7 @@ def test_what_should_not_happen_ends_in_a_sentence_and_a_log(registered, tmp_pat
         yield 0.5
         raise RuntimeError("out of luck")
 
-    for name, value in (("reconstruct", lambda *_: 1 / 0), ("scene.add_heads_in_steps", broken)):
+    for name, value in (("engine.load", lambda *_: 1 / 0), ("scene.add_heads_in_steps", broken)):
         with monkeypatch.context() as patch:
             patch.setattr(f"{create.__name__}.{name}", value)
             with pytest.raises(RuntimeError, match="please report it with the file"):

@@ -13,7 +13,7 @@ bpy = pytest.importorskip("bpy")
 
 import synergy_blender  # noqa: E402
 from synergy_blender import scene  # noqa: E402
-from synergy_blender.face import head_model, reconstruct, texels  # noqa: E402
+from synergy_blender.face import head_model, reconstruct, surface  # noqa: E402
 from synergy_blender.scene import sliders  # noqa: E402
 from synergy_blender.scene.materials import skin_images  # noqa: E402
 
@@ -33,7 +33,7 @@ def uneven(face):
     """How far the person's two sides differ, metres."""
     model = head_model.load()
     shape = model.vertices(face.identity, np.zeros(52))
-    return np.abs(shape - shape[texels.mirrored()] * [-1, 1, 1]).mean()
+    return np.abs(shape - shape[surface.bundled().partner] * [-1, 1, 1]).mean()
 
 
 def pixels(image):

@@ -1,0 +1,123 @@
+"""From a picture to faces with the authors' networks, by their conventions or by the right ones.
+
+`parity` repeats the authors' numbers. `corrected` places points where the picture shows them: the morphable model's
+pixels count from 1, crops are cut along whole pixels, and yaw is read off the nearest rotation's right element.
+"""
+
+from math import asin, atan2, cos, degrees
+
+import numpy as np
+
+from ..face import detector, pose
+from ..face.reconstruct import Reconstruction
+from . import crops, network
+from .model import METRE, load
+from .network import CROP
+
+CONVENTIONS = ("corrected", "parity")
+RESIZES = ("lanczos", "bilinear")  # of the authors' one-call API, and of their demo
+BOX = 1.1785  # height of the authors' detections over the side of the square about the landmarks
+
+
+def reconstruct(image, boxes=None, model=None, convention="corrected", resize="lanczos"):
+    """The faces in `image` (H, W, 3) uint8 RGB by the authors' networks: a list of Reconstruction, largest first.
+
+    Finds the faces with our detector unless `boxes` gives them as the authors' detector does: (x0, y0, x1, y1).
+    `identity` (40,) and `expression` (10,) are whitened; `vertices` (V, 3) and `landmarks` (68, 3) are those of the
+    regressed affine pose, `scale`, `rotation` and `centre` the nearest pose without shear, of the head that `head_of`
+    makes of the model; `confidence` is our detector's score. Raises ValueError for a picture of another form,
+    assets.AssetError without an imported model.
+    """
+    image = np.asarray(image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise ValueError(f"The picture must be RGB, uint8 and (height, width, 3), not {image.dtype} {image.shape}.")
+    model = model or load()
+    if boxes is None:
+        found = [(box_of(face), face.score) for face in detector.load()(image)]
+    else:
+        found = [(_checked(box), 1.0) for box in boxes]
+    faces = [_face(image, box, score, model, convention, resize) for box, score in found]
+    return sorted(faces, key=lambda face: face.box[0] - face.box[2])
+
+
+def box_of(face):
+    """A box (x0, y0, x1, y1) as the authors' detector would draw it about one of our detector's Faces."""
+    (x, y), half = face.centre, face.side * BOX / 2
+    return x - half, y - half, x + half, y + half
+
+
+def _checked(box):
+    box = np.asarray(box, float)
+    if box.shape[:1] < (4,) or box.ndim != 1 or not np.isfinite(box).all() or (box[2:4] - box[:2] < 4).any():
+        raise ValueError("A box must be X0 Y0 X1 Y1 with X0 < X1 and Y0 < Y1, at least 4 pixels wide and high.")
+    return tuple(box[:4])
+
+
+def crop_of(image, region, resize="lanczos"):
+    """What the authors' network sees (120, 120, 3) uint8 BGR of a region of a picture RGB, and the region's edges in
+    whole pixels. Raises ValueError for a region without pixels."""
+    part, edges = crops.cut(image, region)
+    if 0 in part.shape:
+        raise ValueError("The face is less than a pixel wide: give a larger box.")
+    return crops.resized(part, CROP, resize)[..., ::-1], edges
+
+
+def in_crop(points, matrix, convention):
+    """Model points (n, 3) in the crop (n, 3) under a pose (3, 4): x right, y down, in pixels."""
+    x, y, z = (points @ matrix[:, :3].T + matrix[:, 3]).T
+    if convention == "parity":
+        return np.stack([x, CROP + 1 - y, z], 1)
+    return np.stack([x - 0.5, CROP + 0.5 - y, z], 1)
+
+
+def in_picture(points, region):
+    """Points (n, 3) of a crop in the picture that a region (x0, y0, x1, y1) of was cut from."""
+    scale = np.array([region[2] - region[0], region[3] - region[1]]) / CROP
+    return points * [*scale, scale.mean()] + [*region[:2], 0]
+
+
+def angles(matrix, convention="corrected"):
+    """Yaw, pitch and roll in degrees of a pose (3, 4)."""
+    if convention == "corrected":
+        return pose.angles(pose.decompose(matrix)[1])
+    first, second = (row[:3] / np.linalg.norm(row[:3]) for row in matrix[:2])
+    third = np.cross(first, second)
+    if abs(third[0]) == 1:
+        turned = atan2(first[1], first[2]) if third[0] == -1 else atan2(-first[1], -first[2])
+        return tuple(map(degrees, (-third[0] * np.pi / 2, turned, 0.0)))
+    yaw = asin(third[0])
+    rest = atan2(second[2] / cos(yaw), third[2] / cos(yaw)), atan2(first[1] / cos(yaw), first[0] / cos(yaw))
+    return tuple(map(degrees, (yaw, *rest)))
+
+
+def _face(image, box, score, model, convention, resize):
+    region = crops.region_of(box)
+    crop, edges = crop_of(image, region, resize)
+    whitened, _ = network.parameters_of(model.weights, crop)
+    matrix = model.pose(whitened)
+    seen = region if convention == "parity" else edges
+    shapes = model.landmarks(whitened), model.shape(whitened)
+    place = [in_picture(in_crop(points, matrix, convention), seen) for points in shapes]
+    # the pose of the head in metres, whose origin lies between the eyes
+    size, rotation, _ = pose.decompose(matrix)
+    centre = in_picture(in_crop(model.origin[None], matrix, convention), seen)[0]
+    scale = size * METRE * float(seen[2] - seen[0] + seen[3] - seen[1]) / (2 * CROP)
+    low, high = place[0][:, :2].min(0), place[0][:, :2].max(0)
+    middle, half = (low + high) / 2, (high - low).max() / 2
+    yaw, pitch, roll = angles(matrix, convention)
+    return Reconstruction(
+        parameters=whitened,
+        identity=whitened[12:52].astype(float),
+        expression=whitened[52:].astype(float),
+        landmarks=place[0],
+        vertices=place[1],
+        yaw=yaw,
+        pitch=pitch,
+        roll=roll,
+        scale=scale,
+        rotation=rotation,
+        centre=centre[:2],
+        box=tuple(float(v) for v in (*(middle - half), *(middle + half))),
+        confidence=float(score),
+        evidence=np.array([score, 0.0, 0.0]),
+    )
