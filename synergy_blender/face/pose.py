@@ -22,6 +22,22 @@ def angles(rotation):
     return tuple(float(np.degrees(angle)) for angle in (yaw, pitch, roll))
 
 
+def nearest_rotations(matrices):
+    """The nearest proper rotations (B, 3, 3) to poses (B, 3, 4), as `decompose` finds one."""
+    u, _, vt = np.linalg.svd(np.asarray(matrices, float)[:, :, :3])
+    sign = np.ones((len(u), 1, 3))
+    sign[:, 0, 2] = np.sign(np.linalg.det(u @ vt))
+    return (u * sign) @ vt
+
+
+def angles_of_many(rotations):
+    """`angles` of rotations (B, 3, 3): (B, 3)."""
+    yaw = -np.arcsin(np.clip(rotations[:, 0, 2], -1, 1))
+    pitch = np.arctan2(rotations[:, 1, 2], rotations[:, 2, 2])
+    roll = np.arctan2(rotations[:, 0, 1], rotations[:, 0, 0])
+    return np.degrees(np.stack([yaw, pitch, roll], 1))
+
+
 def matrix(yaw, pitch, roll):
     """The rotation (3, 3) of yaw, pitch, roll in degrees: the inverse of `angles`."""
     a, b, c = np.radians([pitch, yaw, roll])

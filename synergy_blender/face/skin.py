@@ -26,8 +26,8 @@ def mean_colour(image, face, model):
     for low, high in PATCHES:
         inside |= ((model.mean > low) & (model.mean < high)).all(1)
     points = face.vertices
-    quads = points[model.faces]
-    normal = np.cross(quads[:, 2] - quads[:, 0], quads[:, 3] - quads[:, 1])
+    corners = points[model.faces]
+    normal = np.cross(corners[:, 2] - corners[:, 0], corners[:, -1] - corners[:, 1])
     # y runs down, so a face towards the viewer has its normal's z negative
     facing = np.zeros(len(points))
     np.maximum.at(facing, model.faces, (-normal[:, 2] / np.linalg.norm(normal, axis=1).clip(1e-12))[:, None])

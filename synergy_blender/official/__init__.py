@@ -1,6 +1,8 @@
 """The authors' own SynergyNet: its files read without running what is in them, its networks, its morphable model."""
 
-from .faces import CONVENTIONS, RESIZES, box_of, reconstruct
+from .batch import Faces, reconstruct_crops
+from .conventions import CONVENTIONS
+from .faces import RESIZES, box_of, reconstruct
 from .head import head_of, surface_of
 from .importing import ImportProblem, import_official
 from .model import OfficialModel, load, place
@@ -8,6 +10,7 @@ from .model import OfficialModel, load, place
 __all__ = [
     "CONVENTIONS",
     "RESIZES",
+    "Faces",
     "ImportProblem",
     "OfficialModel",
     "box_of",
@@ -16,5 +19,6 @@ __all__ = [
     "load",
     "place",
     "reconstruct",
+    "reconstruct_crops",
     "surface_of",
 ]

@@ -1,20 +1,14 @@
-"""From a picture to faces with the authors' networks, by their conventions or by the right ones.
-
-`parity` repeats the authors' numbers. `corrected` places points where the picture shows them: the morphable model's
-pixels count from 1, crops are cut along whole pixels, and yaw is read off the nearest rotation's right element.
-"""
-
-from math import asin, atan2, cos, degrees
+"""From a picture to faces with the authors' networks."""
 
 import numpy as np
 
 from ..face import detector, pose
 from ..face.reconstruct import Reconstruction
 from . import crops, network
+from .conventions import angles, in_crop, in_picture
 from .model import METRE, load
 from .network import CROP
 
-CONVENTIONS = ("corrected", "parity")
 RESIZES = ("lanczos", "bilinear")  # of the authors' one-call API, and of their demo
 BOX = 1.1785  # height of the authors' detections over the side of the square about the landmarks
 
@@ -62,34 +56,6 @@ def crop_of(image, region, resize="lanczos"):
     return crops.resized(part, CROP, resize)[..., ::-1], edges
 
 
-def in_crop(points, matrix, convention):
-    """Model points (n, 3) in the crop (n, 3) under a pose (3, 4): x right, y down, in pixels."""
-    x, y, z = (points @ matrix[:, :3].T + matrix[:, 3]).T
-    if convention == "parity":
-        return np.stack([x, CROP + 1 - y, z], 1)
-    return np.stack([x - 0.5, CROP + 0.5 - y, z], 1)
-
-
-def in_picture(points, region):
-    """Points (n, 3) of a crop in the picture that a region (x0, y0, x1, y1) of was cut from."""
-    scale = np.array([region[2] - region[0], region[3] - region[1]]) / CROP
-    return points * [*scale, scale.mean()] + [*region[:2], 0]
-
-
-def angles(matrix, convention="corrected"):
-    """Yaw, pitch and roll in degrees of a pose (3, 4)."""
-    if convention == "corrected":
-        return pose.angles(pose.decompose(matrix)[1])
-    first, second = (row[:3] / np.linalg.norm(row[:3]) for row in matrix[:2])
-    third = np.cross(first, second)
-    if abs(third[0]) == 1:
-        turned = atan2(first[1], first[2]) if third[0] == -1 else atan2(-first[1], -first[2])
-        return tuple(map(degrees, (-third[0] * np.pi / 2, turned, 0.0)))
-    yaw = asin(third[0])
-    rest = atan2(second[2] / cos(yaw), third[2] / cos(yaw)), atan2(first[1] / cos(yaw), first[0] / cos(yaw))
-    return tuple(map(degrees, (yaw, *rest)))
-
-
 def _face(image, box, score, model, convention, resize):
     region = crops.region_of(box)
     crop, edges = crop_of(image, region, resize)
@@ -104,16 +70,16 @@ def _face(image, box, score, model, convention, resize):
     scale = size * METRE * float(seen[2] - seen[0] + seen[3] - seen[1]) / (2 * CROP)
     low, high = place[0][:, :2].min(0), place[0][:, :2].max(0)
     middle, half = (low + high) / 2, (high - low).max() / 2
-    yaw, pitch, roll = angles(matrix, convention)
+    [(yaw, pitch, roll)] = angles(matrix[None], convention)
     return Reconstruction(
         parameters=whitened,
         identity=whitened[12:52].astype(float),
         expression=whitened[52:].astype(float),
         landmarks=place[0],
         vertices=place[1],
-        yaw=yaw,
-        pitch=pitch,
-        roll=roll,
+        yaw=float(yaw),
+        pitch=float(pitch),
+        roll=float(roll),
         scale=scale,
         rotation=rotation,
         centre=centre[:2],

@@ -43,12 +43,13 @@ def surface_of(model):
     place = _onto(head.mean[model.keypoints], ours.landmarks(ours.mean), head.mean)
     skin = np.unique(own.triangles[own.skin])
     near = skin[nearest(place, ours.mean[skin])]
-    flat = head.uv.reshape(len(head.uv), -1)
+    # a triangle behind the head, where the map ends on one side and begins on the other, has no place on it
+    shown = ((head.uv >= 0) & (head.uv <= 1)).all((1, 2)) & (np.ptp(head.uv[..., 0], axis=1) < 0.5)
     return Surface(
         mean=place.astype(np.float32),
         faces=head.faces,
-        skin=np.flatnonzero(((flat >= 0) & (flat <= 1)).all(1)),
-        uv=head.uv[((flat >= 0) & (flat <= 1)).all(1)],
+        skin=np.flatnonzero(shown),
+        uv=head.uv[shown],
         partner=nearest(place * [-1, 1, 1], place),
         usual=own.usual[near],
         alike_in_detail=own.alike_in_detail[near],

@@ -92,6 +92,15 @@ class OfficialModel:
         """The same for the landmarks alone: (68, 3) and (50, 68, 3)."""
         return self.centre[self.keypoints], np.ascontiguousarray(self.basis[:, self.keypoints])
 
+    @cached_property
+    def planes(self):
+        """Centre (3 N,) and basis (50, 3 N), all x first, then all y and all z: of the landmarks, and of all."""
+
+        def flat(part):
+            return np.ascontiguousarray(part.swapaxes(-1, -2), np.float32).reshape(*part.shape[:-2], -1)
+
+        return [(flat(centre), flat(basis)) for centre, basis in (self.face, (self.centre, self.basis))]
+
     def shape(self, whitened):
         """Vertices (V, 3) of whitened parameters (62,)."""
         flat = self.basis.reshape(len(self.basis), -1)
@@ -103,8 +112,9 @@ class OfficialModel:
         return centre + np.tensordot(np.asarray(whitened[POSE:], np.float32), basis, 1)
 
     def pose(self, whitened):
-        """The pose (3, 4), micrometres to crop pixels, y up, of whitened parameters (62,)."""
-        return (whitened[:POSE] * self.param_std[:POSE] + self.param_mean[:POSE]).reshape(3, 4)
+        """The pose (..., 3, 4), micrometres to crop pixels, y up, of whitened parameters (..., 62)."""
+        plain = whitened[..., :POSE] * self.param_std[:POSE] + self.param_mean[:POSE]
+        return plain.reshape(*whitened.shape[:-1], 3, 4)
 
 
 @lru_cache(maxsize=2)

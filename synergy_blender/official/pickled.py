@@ -85,6 +85,7 @@ class Reader(pickle._Unpickler):
             raise UnsafeFile("changes what it must not")
 
     dispatch[pickle.BUILD[0]] = _build
+    del dispatch[pickle.BYTEARRAY8[0]]  # would be as large as the file says, filled with zeros
 
 
 def read(file, known):

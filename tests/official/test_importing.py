@@ -140,7 +140,8 @@ def test_object_arrays_are_refused(tmp_path):
 
 
 def test_what_asks_for_more_memory_than_there_is_is_refused(tmp_path):
-    for body in (b"\x80\x02\x8e" + b"\xff" * 7 + b"\x0f" + b".", b"\x80\x02X\xff\xff\xff\x7f."):
+    text, words, array = b"\x80\x02X\xff\xff\xff\x7f.", b"\x80\x02\x8e", b"\x80\x05\x96"
+    for body in (text, words + b"\xff" * 7 + b"\x0f.", array + b"\xff" * 4 + b"\x0f\0\0\0."):
         (tmp_path / "bomb.pkl").write_bytes(body)
         with (tmp_path / "bomb.pkl").open("rb") as file, pytest.raises(pickled.UnsafeFile):
             pickled.read(file, pickled.NUMPY)

@@ -5,8 +5,7 @@ import pytest
 from skimage import data
 
 from synergy_blender import official
-from synergy_blender.official import crops, network
-from synergy_blender.official import faces as way
+from synergy_blender.official import conventions, crops, faces, network
 
 from . import authors, straight
 
@@ -35,7 +34,7 @@ def test_every_number_is_the_authors(both, box):
     assert crops.region_of(box) == pytest.approx(region)
     part, _ = crops.cut(picture, region)
     np.testing.assert_array_equal(part, straight.cut(picture, region))
-    crop, _ = way.crop_of(picture, region)
+    crop, _ = faces.crop_of(picture, region)
     whitened, feature = network.parameters_of(model.weights, crop)
     wanted, wanted_feature = plain.parameters(crop)
     np.testing.assert_allclose(whitened, wanted, atol=1e-4)
@@ -57,15 +56,15 @@ def test_corrected_points_lie_where_the_photo_shows_them(both):
     box, picture = (168.3, 60.1, 281.9, 187.7), data.astronaut()
     region = crops.region_of(box)
     [face] = official.reconstruct(picture, [box], model, "corrected")
-    crop, _ = way.crop_of(picture, region)
+    crop, _ = faces.crop_of(picture, region)
     whitened, _ = network.parameters_of(model.weights, crop)
-    place = way.in_crop(model.landmarks(whitened), model.pose(whitened), "corrected")
+    place = conventions.in_crop(model.landmarks(whitened), model.pose(whitened), "corrected")
     inside = [k for k in range(68) if (abs(place[k, :2] - 60) < 50).all()]
     for k in inside[:8]:
         dotted = np.zeros_like(picture)
         y, x = (np.indices(dotted.shape[:2]) + 0.5 - face.landmarks[k, 1::-1][:, None, None]) ** 2
         dotted[:] = (255 * np.exp(-(x + y) / 8))[..., None]
-        seen = way.crop_of(dotted, region)[0][..., 0].astype(float)
+        seen = faces.crop_of(dotted, region)[0][..., 0].astype(float)
         rows, columns = np.indices(seen.shape) + 0.5
         middle = np.array([(seen * columns).sum(), (seen * rows).sum()]) / seen.sum()
         np.testing.assert_allclose(middle, place[k, :2], atol=0.06)
@@ -74,10 +73,10 @@ def test_corrected_points_lie_where_the_photo_shows_them(both):
 def test_conventions_differ_by_what_the_docs_say(both):
     model, _ = both
     box = (168.0, 60.0, 280.0, 188.0)  # cut along whole pixels, so that rounding plays no part
-    faces = [official.reconstruct(data.astronaut(), [box], model, way)[0] for way in official.CONVENTIONS]
+    found = [official.reconstruct(data.astronaut(), [box], model, one)[0] for one in official.CONVENTIONS]
     region = crops.region_of(box)
     ratio = (region[2] - region[0]) / 120
-    gap = (faces[1].landmarks - faces[0].landmarks)[:, :2] / ratio
+    gap = (found[1].landmarks - found[0].landmarks)[:, :2] / ratio
     np.testing.assert_allclose(gap, 0.5, atol=1e-3)
 
 
@@ -87,8 +86,9 @@ def test_yaw_is_right_only_when_corrected():
     turns = [(40, 20, 15), (-60, -10, 25), (80, 5, -30), (10, 0, 0)]
     for turn in turns:
         matrix = np.column_stack([4e-4 * pose.matrix(*turn), [60, 60, 0]])
-        np.testing.assert_allclose(way.angles(matrix), turn, atol=1e-6)
-    off = [abs(way.angles(np.column_stack([pose.matrix(*turn), np.zeros(3)]), "parity")[0] - turn[0]) for turn in turns]
+        np.testing.assert_allclose(conventions.angles(matrix[None])[0], turn, atol=1e-6)
+    matrices = [np.column_stack([pose.matrix(*turn), np.zeros(3)]) for turn in turns]
+    off = np.abs(conventions.angles(matrices, "parity")[:, 0] - np.array(turns)[:, 0])
     assert max(off[:3]) > 1 and off[3] < 1e-6
 
 
@@ -115,3 +115,24 @@ def test_real_checkpoints_are_read_as_pytorch_reads_them(tmp_path):
         assert found.keys() == tensors.keys()
         for name, values in tensors.items():
             np.testing.assert_array_equal(found[name], values.numpy())
+
+
+@pytest.mark.parametrize("engine", ["numpy", "torch"])
+def test_many_crops_at_once_are_the_same_crops_one_by_one(both, engine):
+    if engine == "torch":
+        pytest.importorskip("torch")
+    model, plain = both
+    regions = [straight.region(box) for box in BOXES]
+    cut = np.stack([faces.crop_of(data.astronaut(), region)[0] for region in regions])
+    found = official.reconstruct_crops(cut, model, engine, convention="parity")
+    for k, crop in enumerate(cut):
+        wanted, _ = plain.parameters(crop)
+        np.testing.assert_allclose(found.whitened[k], wanted, atol=1e-4)
+        np.testing.assert_allclose(found.landmarks[k], plain.points(wanted, base=True), atol=0.01)
+        np.testing.assert_allclose(found.vertices[k], plain.points(wanted, base=False), atol=0.01)
+        np.testing.assert_allclose(found.angles[k], plain.angles(wanted), atol=0.01)
+    corrected = official.reconstruct_crops(cut, model, engine, dense=False)
+    assert corrected.vertices is None
+    gap = np.broadcast_to(np.array([0.5, 0.5, 0])[:, None], found.landmarks.shape)
+    np.testing.assert_allclose(found.landmarks - corrected.landmarks, gap, atol=1e-3)
+    assert len(official.reconstruct_crops(cut[:0], model, engine).whitened) == 0
