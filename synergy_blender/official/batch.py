@@ -53,7 +53,7 @@ def _on_numpy(model, crops, dense, shift):
     def placed(centre, basis):
         shape = whitened[:, POSE:] @ basis
         shape += centre
-        points = turn @ shape.reshape(len(crops), 3, -1)
+        points = turn @ shape.reshape(len(crops), 3, len(centre) // 3)
         points += move
         return points
 

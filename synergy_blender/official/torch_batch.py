@@ -44,6 +44,6 @@ class OnTorch:
         shape = whitened[:, POSE:]
         placed = []
         for centre, basis in self.planes[: 2 if dense else 1]:
-            points = torch.addmm(centre, shape, basis).view(len(shape), 3, -1)
+            points = torch.addmm(centre, shape, basis).view(len(shape), 3, len(centre) // 3)
             placed.append(torch.baddbmm(move, turn, points))
         return whitened, *placed
