@@ -19,6 +19,7 @@ OUTPUTS = 4  # score, x and y from the cell's centre in cells, log2 of the side 
 SIZES = (320, 640)  # the picture is looked at with its longer side at each of these sizes
 THRESHOLD = 0.8
 OVERLAP = 0.35  # intersection over union above which two squares are one face
+WITHIN = 0.45  # of a face's side: no other face's middle is so near its own
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,8 @@ def keep_best(candidates):
         common = np.clip(high - low, 0, None).prod(1)
         area = np.minimum(best[3], candidates[:, 3]) ** 2
         union = best[3] ** 2 + candidates[:, 3] ** 2 - common
-        same = (common / union > OVERLAP) | (common / area > 0.7)
+        within = np.abs(candidates[:, 1:3] - best[1:3]).max(1) < WITHIN * best[3]
+        same = (common / union > OVERLAP) | (common / area > 0.7) | within
         near = candidates[same & (common / union > 0.5)]
         x, y, side = np.average(near[:, 1:], axis=0, weights=near[:, 0])
         faces.append(Face((float(x), float(y)), float(side), float(best[0])))
