@@ -13,7 +13,7 @@ from PIL import Image
 
 from synergy_blender.face import head_model, pose, reconstruct, skin, skin_texture
 from synergy_blender.face.reconstruct import to_picture
-from synergy_blender.face.texels import MATERIALS as TEXTURED
+from synergy_blender.face.surface import MATERIALS as TEXTURED
 from training import sources
 from training.make_crops import WORST_FIT
 from training.rasterize import interpolate, rasterize, vertex_normals

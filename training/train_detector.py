@@ -1,5 +1,4 @@
-"""Train the face detector: `python -m training.train_detector [--pictures 510000]`, and again from the shipped weights
-with `--refine --pictures 250000 --rate 5e-4`.
+"""Train the face detector: `python -m training.train_detector [--pictures 90000]`.
 
 Pictures are composed as they are needed (`training/compose.py`). Resumes from `work/detector/checkpoint.pt`, writes
 `addon_assets/detector.npz` at the end, and prints recall and false alarms on held-back portraits.
@@ -93,33 +92,6 @@ class Network(nn.Module):
             add(f"head{level}_output", plain(head[2]))
         return table
 
-    def take(self, arrays):
-        """Go on from weights as `arrays` gives them; the batch norms, which are in them, stay as they are."""
-
-        def put(layer, name):
-            norm = None if isinstance(layer, nn.Conv2d) else layer[1]
-            layer = layer if norm is None else layer[0]
-            weight, bias = (torch.from_numpy(np.asarray(arrays[f"{name}_{part}"])) for part in ("weight", "bias"))
-            weight = weight.permute(2, 0, 1)[:, None] if weight.ndim == 3 else weight.T.reshape(layer.weight.shape)
-            if name == "stem":  # row, column, channel
-                weight = torch.from_numpy(arrays["stem_weight"]).reshape(3, 3, 3, -1).permute(3, 2, 0, 1)
-            layer.weight.data.copy_(weight)
-            if norm is None:
-                layer.bias.data.copy_(bias)
-            else:
-                norm.bias.data.copy_(bias)
-                norm.running_var.fill_(1 - norm.eps)
-
-        put(self.stem, "stem")
-        for i, block in enumerate(self.blocks):
-            put(block[0], f"block{i:02d}_depthwise")
-            put(block[1], f"block{i:02d}_project")
-        for level, (lateral, head) in enumerate(zip(self.lateral, self.head, strict=True)):
-            put(lateral, f"lateral{level}")
-            for k, part in enumerate(("depthwise", "hidden", "output")):
-                put(head[k], f"head{level}_{part}")
-        return self.eval()
-
 
 def targets(faces):
     """Per level the wanted outputs (4, h, w) and a weight (h, w): 1 face, 0 ignored, -1 background."""
@@ -200,15 +172,12 @@ def main():
     options.add_argument("--pictures", type=int, default=200_000)
     options.add_argument("--batch", type=int, default=32)
     options.add_argument("--rate", type=float, default=3e-3)
-    options.add_argument("--refine", action="store_true", help="start from the shipped weights")
     options = options.parse_args()
     keep_memory()
     cv2.setNumThreads(1)
     torch.manual_seed(0)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = Network().to(device, memory_format=torch.channels_last)
-    if options.refine:
-        network.take(assets.load(sources.ASSETS / "detector.npz", "face detector"))
     average = copy.deepcopy(network)
     optimizer = torch.optim.AdamW(network.parameters(), options.rate, weight_decay=0.01)
     steps = options.pictures // options.batch
