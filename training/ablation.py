@@ -1,7 +1,8 @@
 """What each part of SynergyNet brings: `python -m training.ablation [--crops 30000]` writes `docs/ablation.md`.
 
-Four runs that differ in nothing but their losses, from the same random weights, with the same crops, order and rate: parameters alone; and the points moved by them; and MAFA's refinement; and the reverse module with its
-consistency. Each is measured on exact-truth renders, network alone, and on press portraits, as the product uses it.
+Four runs that differ in nothing but their losses, from the same random weights, with the same crops, order and rate:
+parameters alone; and the points moved by them; and MAFA's refinement; and the reverse module with its consistency.
+Each is measured on exact-truth renders, network alone, and on press portraits, as the product uses it.
 The sight of the points is trained in all four.
 """
 
@@ -81,9 +82,10 @@ def main():
     text = f"""# What each part of SynergyNet brings
 
 Written by `python -m training.ablation`: {options.crops:,} crops for each row, all from the same random weights
-(the shipped network has seen 1.3 million). Up to `mouthPucker`: 2,000 exact-truth renders of held-back portraits, the network alone,
-without the fit that follows in the product (rotation in degrees; correlation of each expression with its truth). Press
-NME: {PRESS} press portraits as the product reads them, both ways and fitted.
+(the shipped network has seen 1.3 million, so these are all far from done). Up to `mouthPucker`: 2,000 exact-truth
+renders of held-back portraits, the network alone, without the fit that follows in the product (rotation in
+degrees; correlation of each expression with its truth). Press NME: {PRESS} press portraits as the product reads
+them, both ways and fitted.
 
 """
     text += "\n".join("| " + " | ".join(row) + " |" for row in table) + "\n"

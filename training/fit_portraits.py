@@ -9,6 +9,7 @@ components), `work/head_landmarks.npz` (the embedding, moved by what bias remain
 
 import numpy as np
 
+from synergy_blender.face import head_model
 from training import sources
 from training.embed_landmarks import IBUG_68, place
 from training.fit_landmarks import Fit, LandmarkModel, fit, mediapipe_points, nme
@@ -72,6 +73,19 @@ def learn_components(surface, model, target, mirror):
     )
 
 
+def as_shipped(learned, marks):
+    """Learned components (LEARNED, N, 3), whose landmarks are `marks` (LEARNED, 68, 3), turned among themselves to come
+    nearest to those of the shipped head model, if there is one: their signs and the order of like ones are chance, and
+    labels made here must mean what they meant to the shipped network."""
+    path = sources.ASSETS / "head_model.npz"
+    if not path.exists():
+        return learned
+    shipped = head_model.load(path)
+    wanted = shipped.landmarks(shipped.identity[-LEARNED:]).reshape(LEARNED, -1)
+    u, _, vt = np.linalg.svd(wanted @ marks.reshape(LEARNED, -1).T)
+    return np.tensordot(u @ vt, learned, 1)
+
+
 def move_embedding(surface, gap):
     """Move the points on the surface by what is left of their mean residual `gap` after the surface has moved."""
     path = sources.WORK / "head_landmarks.npz"
@@ -118,7 +132,9 @@ def main():
 
         if turn == ROUNDS - 2:
             learned = learn_components(surface, LandmarkModel.load(), target[train], mirror)
-            surface["identity"] = np.concatenate([surface["identity"][:-LEARNED], learned]).astype(np.float32)
+            surface["identity"][-LEARNED:] = learned
+            np.savez(path, **surface)
+            surface["identity"][-LEARNED:] = as_shipped(learned, LandmarkModel.load().ibug().identity[-LEARNED:])
             np.savez(path, **surface)
 
     model = LandmarkModel.load()
