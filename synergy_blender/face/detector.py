@@ -16,7 +16,7 @@ BLOCKS = [
 LEVELS = (8, 16, 32)  # picture pixels per cell
 WIDTH = 48  # channels of the merged levels
 OUTPUTS = 4  # score, x and y from the cell's centre in cells, log2 of the side over four cells
-SIZES = (320, 640)  # the picture is looked at with its longer side at each of these sizes
+SIZE = 640  # the picture is looked at with its longer side so many pixels long, and half as many
 THRESHOLD = 0.8
 OVERLAP = 0.35  # intersection over union above which two squares are one face
 WITHIN = 0.45  # of a face's side: no other face's middle is so near its own
@@ -78,20 +78,33 @@ class Detector:
             outputs.append(dense(y, f"head{level}_output"))
         return outputs[::-1]
 
-    def look(self, picture, size):
-        """Candidates (n, 4) in a picture (H, W, 3) uint8 seen with its longer side at `size` pixels."""
+    def looks(self, picture):
+        """Candidates (n, 4) in a picture (H, W, 3) uint8 seen at both sizes."""
         height, width = picture.shape[:2]
-        scale = size / max(height, width)
-        rows, columns = (int(-(-round(v * scale) // 32) * 32) for v in (height, width))
-        seen = crop.resample(picture, 0, 0, columns / scale, rows / scale, columns, rows)
-        return decode(self.maps(seen)) / [1, scale, scale, scale]
+        scale = SIZE / max(height, width)
+        if scale == 1:
+            large = _filled_up(picture)
+        else:
+            rows, columns = (int(-(-round(v * scale) // 32) * 32) for v in (height, width))
+            large = crop.resample(picture, 0, 0, columns / scale, rows / scale, columns, rows)
+        rows, columns = large.shape[0] // 2, large.shape[1] // 2
+        lines = large.reshape(rows, 2, 2 * columns, 3).sum(1, dtype=np.float32)  # whole rows add fastest
+        small = _filled_up((lines[:, ::2] + lines[:, 1::2]) / 4)
+        both = (large, scale), (small, scale / 2)
+        return np.concatenate([decode(self.maps(seen)) / [1, s, s, s] for seen, s in both])
 
     def __call__(self, picture):
         """Faces (list of Face) in a picture (H, W, 3) uint8 RGB, largest first."""
         height, width = picture.shape[:2]
-        found = keep_best(np.concatenate([self.look(picture, size) for size in SIZES]))
+        found = keep_best(self.looks(picture))
         inside = [f for f in found if 0 <= f.centre[0] <= width and 0 <= f.centre[1] <= height]
         return sorted(inside, key=lambda face: -face.side)
+
+
+def _filled_up(picture):
+    """The picture with its last row and column repeated until both sides are multiples of 32."""
+    rows, columns = (-v % 32 for v in picture.shape[:2])
+    return np.pad(picture, ((0, rows), (0, columns), (0, 0)), mode="edge") if rows or columns else picture
 
 
 def decode(maps, threshold=THRESHOLD):

@@ -48,14 +48,15 @@ def depthwise(x, weight, bias, stride=1):
 
 def full(x, weight, bias, stride=2):
     """3x3 convolution with a border of zeros: weight (27.., B) in the order row, column, channel; bias (B,)."""
-    padded = pad(x)
-    height, width = (x.shape[0] - 1) // stride + 1, (x.shape[1] - 1) // stride + 1
-    patches = np.concatenate(
-        [
-            padded[i : i + (height - 1) * stride + 1 : stride, j : j + (width - 1) * stride + 1 : stride]
-            for i in range(3)
-            for j in range(3)
-        ],
-        axis=2,
-    )
-    return pointwise(patches, weight, bias)
+    tall, wide, channels = x.shape
+    height, width = (tall - 1) // stride + 1, (wide - 1) // stride + 1
+    planes = np.zeros((channels, tall + 2, wide + 2), np.float32)
+    planes[:, 1:-1, 1:-1] = x.transpose(2, 0, 1)
+    patches = np.empty((3, 3, channels, height, width), np.float32)
+    for i in range(3):
+        for j in range(3):
+            last = i + (height - 1) * stride + 1, j + (width - 1) * stride + 1
+            patches[i, j] = planes[:, i : last[0] : stride, j : last[1] : stride]
+    out = patches.reshape(9 * channels, height * width).T @ weight
+    out += bias
+    return out.reshape(height, width, -1)
