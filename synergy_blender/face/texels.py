@@ -42,20 +42,19 @@ def texels_of(size, surface=None):
 
 def carry(values, texels, rows=None):
     """Values (V, k) of the vertices at the texels, or at some `rows` of them: (n, k) float32."""
-    corners, weights = (
-        (texels.corners, texels.weights) if rows is None else (texels.corners[rows], texels.weights[rows])
-    )
-    return _carried(np.ascontiguousarray(values, np.float32), corners, weights)
+    return _carried(np.ascontiguousarray(values, np.float32), texels.corners, texels.weights, rows)
 
 
-def _carried(values, corners, weights):
-    def part(rows):
-        total = values[corners[rows, 0]] * weights[rows, :1]
+def _carried(values, corners, weights, rows=None):
+    def part(some):
+        some = some if rows is None else rows[some]
+        at, share = corners[some], weights[some]
+        total = values[at[:, 0]] * share[:, :1]
         for k in (1, 2):
-            total += values[corners[rows, k]] * weights[rows, k : k + 1]
+            total += values[at[:, k]] * share[:, k : k + 1]
         return total
 
-    return by_halves(part, len(corners))
+    return by_halves(part, len(corners) if rows is None else len(rows))
 
 
 def by_halves(function, count):

@@ -142,22 +142,25 @@ def _picture(colour, trust, detailed, texels):
     size = texels.size
     grain = _grain(colour, trust, texels)
     if grain:
-        noise = np.random.default_rng(0).standard_normal(len(trust), np.float32)
-        strong = grain + HAIR_GRAIN * carry(texels.surface.hairy[:, None], texels)[:, 0] * brightness(colour)
-        colour = colour + (noise * strong * (1 - detailed))[:, None]
-    known = np.zeros((size * size, 4), np.float32)
-    known[texels.at, :3], known[texels.at, 3] = colour, 1
+        rows = np.flatnonzero(detailed < 1)
+        noise = np.random.default_rng(0).standard_normal(len(rows), np.float32)
+        strong = HAIR_GRAIN * carry(texels.surface.hairy[:, None], texels, rows)[:, 0] * brightness(colour[rows])
+        colour[rows] += (noise * (grain + strong) * (1 - detailed[rows]))[:, None]
     # beyond the islands, for filters that look there, a map of half the size will do
-    whole = known.reshape(size, size, 4)
-    if size % 2:
-        whole = _push_pull(whole)
-    else:
-        half = whole[::2, ::2] + whole[1::2, ::2] + whole[::2, 1::2] + whole[1::2, 1::2]
-        half /= np.maximum(half[..., 3:], 1)
-        gaps = np.flatnonzero(known[:, 3] == 0)
-        known[gaps, :3] = _push_pull(half)[gaps // size // 2, gaps % size // 2]
-        whole = whole[..., :3]
-    return np.clip(whole + 0.5, 0, 255).astype(np.uint8)
+    side = -(-size // 2)
+    row, column = np.divmod(texels.at, size)
+    there = row // 2 * side + column // 2
+    count = np.bincount(there, minlength=side * side)
+    half = np.zeros((side * side, 4), np.float32)
+    for channel in range(3):
+        half[:, channel] = np.bincount(there, colour[:, channel], side * side) / np.maximum(count, 1)
+    half[:, 3] = count > 0
+    picture, gaps = np.empty((size * size, 3), np.uint8), np.ones(size * size, bool)
+    picture[texels.at], gaps[texels.at] = np.clip(colour + 0.5, 0, 255), False
+    gaps = np.flatnonzero(gaps)
+    around = np.clip(_push_pull(half.reshape(side, side, 4)) + 0.5, 0, 255).astype(np.uint8)
+    picture[gaps] = around[gaps // size // 2, gaps % size // 2]
+    return picture.reshape(size, size, 3)
 
 
 def _grain(colour, trust, texels):
