@@ -24,7 +24,7 @@ test-versions: $(foreach blender,$(BLENDERS),test-$(blender))
 test-%:
 	$(PYTHON) -m venv $(VENV)-$*
 	$(VENV)-$*/bin/pip install --quiet --disable-pip-version-check 'bpy==$*' --editable '.[test]'
-	$(VENV)-$*/bin/python -m pytest tests/scene tests/ui tests/test_extension.py tests/test_command_line.py
+	$(VENV)-$*/bin/python -m pytest tests/scene tests/ui tests/official/test_heads.py tests/test_extension.py tests/test_command_line.py
 
 extension: $(VENV)/ready
 	$(RUN) packaging/extension.py
