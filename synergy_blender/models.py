@@ -4,11 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-
 from . import official
 from .face import AssetError, detector, head_model, reconstruct, surface
 from .face.head_model import HeadModel
+from .face.reconstruct import checked_box
 
 NAMES = {
     "open": "Open head (bundled)",
@@ -51,7 +50,5 @@ def load(name="open", convention="corrected"):
 
 
 def _square(box):
-    box = np.asarray(box, float)
-    if box.shape != (4,) or not np.isfinite(box).all() or (box[2:] - box[:2] < 4).any():
-        raise ValueError("A box must be X0 Y0 X1 Y1 with X0 < X1 and Y0 < Y1, at least 4 pixels wide and high.")
+    box = checked_box(box)
     return detector.Face(tuple((box[:2] + box[2:]) / 2), float((box[2:] - box[:2]).max()), 1.0)

@@ -3,6 +3,20 @@
 import os
 import sys
 
+import pytest
+
+
+@pytest.fixture()
+def registered():
+    """The add-on, registered in an empty Blender."""
+    bpy = pytest.importorskip("bpy")
+    import synergy_blender
+
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    synergy_blender.register()
+    yield
+    synergy_blender.unregister()
+
 
 def pytest_sessionfinish(session, exitstatus):
     session.config.exit_status = int(exitstatus)

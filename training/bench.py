@@ -202,12 +202,11 @@ def _as_fitted(regress, view):
 def compare(readings, labels):
     """Arrays by name of how far readings (identity, expression, scale, rotation, shift) of crops are from the truth."""
     from training.fit_landmarks import LandmarkModel, nme
-    from training.surface_statistics import similarity
 
     model, trained = head_model.load(), LandmarkModel.load().ibug()
     face = np.flatnonzero((model.mean[:, 2] > -0.03) & (model.mean[:, 1] > -0.11) & (model.mean[:, 1] < 0.06))
     face = np.intersect1d(face, model.groups["skin"])
-    even, still = np.ones(len(face)), np.zeros(len(model.expression))
+    still = np.zeros(len(model.expression))
     kept = {name: [] for name in ("nme", "turn", "angles", "yaw", "dense", "plain", "expression")}
     for reading, matrix, identity, expression in zip(
         readings, labels["pose"], labels["identity"], labels["expression"], strict=True
@@ -225,7 +224,7 @@ def compare(readings, labels):
         kept["expression"].append(moved)
         true_shape = model.vertices(identity, still)[face]
         for shape, name in ((model.vertices(guess, still)[face], "dense"), (model.mean[face], "plain")):
-            s, r, t = similarity(shape, true_shape, even)
+            s, r, t = pose.similarity(shape, true_shape)
             kept[name].append(np.linalg.norm(s * shape @ r.T + t - true_shape, axis=1).mean())
     kept = {name: np.array(values) for name, values in kept.items()}
     found, true = kept.pop("expression"), labels["expression"]

@@ -105,8 +105,8 @@ def cpu_speeds():
     runs = {
         "straightforward PyTorch": as_the_authors(network, crops, model),
         "numpy": lambda: reconstruct_crops(crops, model, "numpy"),
-        "torch": lambda: torch_kept.parts(model, crops, True, (0.0, 0.0)),
-        "torch, landmarks alone": lambda: torch_kept.parts(model, crops, False, (0.0, 0.0)),
+        "torch": lambda: torch_kept.parts(crops, True, (0.0, 0.0)),
+        "torch, landmarks alone": lambda: torch_kept.parts(crops, False, (0.0, 0.0)),
     }
     return {name: 1000 * seconds / CROPS for name, seconds in fastest(runs).items()}
 

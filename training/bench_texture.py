@@ -24,7 +24,7 @@ from skimage.metrics import structural_similarity
 
 from synergy_blender.face import head_model, raster, reconstruct, relief, skin, skin_texture
 from synergy_blender.face.seen import View, look
-from synergy_blender.face.surface import bundled
+from synergy_blender.face.surface import bundled, in_triangles
 from synergy_blender.face.texels import carry, texels_of
 from synergy_blender.face.texture import synthesise
 from training import sources
@@ -90,7 +90,7 @@ def painted(vertices, texture, backdrop):
     """A picture of the head with its texture over a backdrop (H, W, 3), and the mask (H, W) of its skin."""
     model, (height, width) = head_model.load(), backdrop.shape[:2]
     index, weights = raster.rasterize(vertices[:, :2], bundled().triangles, width, height, vertices[:, 2])
-    uv = np.concatenate([model.uv[:, [0, 1, 2]], model.uv[:, [0, 2, 3]]])
+    uv = in_triangles(model.uv)
     there = np.einsum("hwc,hwcd->hwd", weights, uv[np.maximum(index, 0)]).astype(np.float32) * len(texture)
     colour = cv2.remap(texture, there[..., 0] - 0.5, len(texture) - there[..., 1] - 0.5, cv2.INTER_LINEAR)
     names = np.array(model.material_names)[np.concatenate([model.material] * 2)]

@@ -9,7 +9,8 @@ from PIL import Image, ImageDraw
 
 from synergy_blender import engine, models, official
 from synergy_blender.official import array_file
-from synergy_blender.official.crops import resized
+from synergy_blender.official.crops import ABOUT, resized
+from synergy_blender.official.faces import BOX
 from synergy_blender.official.network import CROP
 from synergy_blender.official.pickled import UnsafeFile
 
@@ -17,7 +18,7 @@ BORDER = 5  # black pixels about every crop, as in the authors' training
 PLACES = (".", "eval", "test.data", "test.configs", "configs")  # where in a dataset's folder its files may lie
 LARGEST_ANGLE = 99
 BATCH = 256
-FACE_IN_CROP = 1 / 1.2 / 1.1785  # side of the square about the landmarks over that of a ready crop
+FACE_IN_CROP = 1 / ABOUT / BOX  # side of the square about the landmarks over that of a ready crop
 SETS = {
     "aflw2000": ("AFLW2000-3D_crop", "AFLW2000-3D_crop.roi_box.npy", "AFLW2000-3D.pose.npy", "AFLW2000-3D.pts68.npy"),
     "aflw": ("AFLW_GT_crop", "AFLW_GT_crop_roi_box.npy", "AFLW_GT_crop_yaws.npy", "AFLW_GT_pts68.npy"),

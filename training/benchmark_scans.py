@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw
 from scipy.spatial import cKDTree
 
 from synergy_blender import photo
+from synergy_blender.face.pose import similarity
 from synergy_blender.face.surface import in_triangles
 
 # outer and inner corner of the right eye, inner and outer of the left, under the nose, corners of the mouth
@@ -65,16 +66,6 @@ def shape_error(head, face, scan, marks, as_florence):
         return np.linalg.norm(closest(inside, shape, triangles) - inside, axis=1)
     near = skin[np.linalg.norm(shape[skin] - own[NOSE_TIP], axis=1) < 0.95 * FLORENCE_RADIUS]
     return cKDTree(scan).query(shape[near])[0] / np.linalg.norm(own[36] - own[45])
-
-
-def similarity(points, targets):
-    """Scale, rotation (3, 3) and shift (3,) that take points (n, 3) nearest to targets (Umeyama, 1991)."""
-    a, b = points - points.mean(0), targets - targets.mean(0)
-    u, s, vt = np.linalg.svd(b.T @ a)
-    sign = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
-    rotation = (u * sign) @ vt
-    scale = (s * sign).sum() / (a**2).sum()
-    return scale, rotation, targets.mean(0) - scale * rotation @ points.mean(0)
 
 
 def moved(points, scale, rotation, shift):

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from synergy_blender.face import assets
+from synergy_blender.face.surface import in_triangles
 from training import sources
 from training.cage import NECK_PLANE
 from training.check_head import COMBINATIONS, crossings, sphere
@@ -201,7 +202,7 @@ def main():
     points = np.einsum("kc,kcd->kd", embedding["weights"][IBUG_68].astype(float), source[rows])
     outer = np.isin(template["material"], ("skin", "lips", "mouth"))
     quads = template["quads"][outer]
-    triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+    triangles = in_triangles(quads)
     trained = np.einsum(
         "kc,pkcd->pkd",
         embedding["weights"][IBUG_68],

@@ -8,6 +8,7 @@ import numpy as np
 from mathutils.bvhtree import BVHTree
 
 from synergy_blender.face import head_model
+from synergy_blender.face.surface import in_triangles
 
 SYMMETRY = 1e-6  # metres
 PENETRATION = 0.5e-3  # metres of an eyelid into an eyeball
@@ -81,7 +82,7 @@ def crossings(quads, groups, vertices):
         touching[groups[name]] = True
     rows = np.flatnonzero(skin[quads].all(1))
     quads = quads[rows]
-    triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+    triangles = in_triangles(quads)
     tree = BVHTree.FromPolygons(vertices.tolist(), triangles.tolist(), all_triangles=True, epsilon=0.0)
     pairs = np.array(tree.overlap(tree), int).reshape(-1, 2) % len(quads)
     pairs = np.unique(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1), axis=0)
@@ -120,7 +121,7 @@ def areas(model):
 def uv_overlap(model, size=1024):
     """Share of the covered texels of a texture of `size` that lie in more than one triangle."""
     seen = np.zeros((size, size), np.uint8)
-    triangles = np.concatenate([model.uv[:, [0, 1, 2]], model.uv[:, [0, 2, 3]]]).astype(np.float64) * size
+    triangles = in_triangles(model.uv).astype(np.float64) * size
     for a, b, c in triangles:
         low = np.maximum(np.floor(np.minimum(np.minimum(a, b), c)), 0).astype(int)
         high = np.minimum(np.ceil(np.maximum(np.maximum(a, b), c)), size).astype(int)
@@ -188,7 +189,7 @@ def through_teeth(model, vertices):
 
     def tree(rows):
         quads = model.faces[np.isin(model.faces, rows).all(1)]
-        triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+        triangles = in_triangles(quads)
         return BVHTree.FromPolygons(vertices.tolist(), triangles.tolist(), all_triangles=True, epsilon=0.0)
 
     return len(tree(teeth).overlap(tree(outer)))

@@ -14,6 +14,7 @@ from PIL import Image
 from synergy_blender.face import head_model, pose, reconstruct, skin, skin_texture
 from synergy_blender.face.reconstruct import to_picture
 from synergy_blender.face.surface import MATERIALS as TEXTURED
+from synergy_blender.face.surface import in_triangles
 from training import sources
 from training.make_crops import WORST_FIT
 from training.rasterize import interpolate, rasterize, vertex_normals
@@ -38,9 +39,9 @@ class Drawing:
     def __init__(self):
         self.model = head_model.load()
         quads = self.model.faces
-        self.triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+        self.triangles = in_triangles(quads)
         self.material = np.concatenate([self.model.material] * 2)
-        self.uv = np.concatenate([self.model.uv[:, [0, 1, 2]], self.model.uv[:, [0, 2, 3]]])
+        self.uv = in_triangles(self.model.uv)
         self.textured = np.isin(self.model.material_names, TEXTURED)
 
     def shade(self, shape, skin_colour, scale, rotation, centre, size, texture=None):

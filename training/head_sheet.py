@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from synergy_blender.face import head_model
+from synergy_blender.face.surface import in_triangles
 from training import sources
 from training.rasterize import interpolate, rasterize, to_picture, vertex_normals
 
@@ -44,7 +45,7 @@ def turned(yaw, pitch=0.0):
 def draw(model, vertices, size=300, yaw=0.0, pitch=0.0, middle=MIDDLE, metres=METRES, wire=False):
     """A shaded view (size, size, 3) uint8 RGB of vertices (V, 3), `metres` wide around `middle`."""
     side = size * OVERSAMPLING
-    triangles = np.concatenate([model.faces[:, [0, 1, 2]], model.faces[:, [0, 2, 3]]])
+    triangles = in_triangles(model.faces)
     rotation = turned(yaw, pitch)
     points = to_picture(vertices - middle, side / metres, rotation, (side / 2, side / 2))
     index, weights, _ = rasterize(points, triangles, side, side)

@@ -6,6 +6,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.linalg import spsolve
 from scipy.spatial import cKDTree
 
+from synergy_blender.face.surface import in_triangles
 from training.unwrap import mean_value_weights
 
 # where nested edge loops of the source are (metres), how far their middles may be off, their lengths, which are used
@@ -37,7 +38,7 @@ class SourceHalf:
         normal = np.cross(mean[eye[1]] - mean[eye[0]], mean[eye].mean(0) - mean[eye[0]])
         if normal[2] < 0:
             fan = fan[:, [1, 0, 2]]
-        self.triangles = np.concatenate([half[:, [0, 1, 2]], half[:, [0, 2, 3]]])
+        self.triangles = in_triangles(half)
         self._embed(fan, mouth)
 
     def _edges(self, quads):

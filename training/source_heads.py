@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+from synergy_blender.face.surface import in_triangles
 from training import sources
 
 MAKEHUMAN = sources.DATA / "makehuman"
@@ -41,7 +42,7 @@ class SourceHead:
 
     @cached_property
     def triangles(self):
-        return np.concatenate([self.quads[:, [0, 1, 2]], self.quads[:, [0, 2, 3]]])
+        return in_triangles(self.quads)
 
     def target(self, name):
         """Displacement (N, 3) in metres of one target at slider 1, `name` like `nose/nose-hump-incr`."""

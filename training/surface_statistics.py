@@ -7,6 +7,7 @@ The statistics are those of a surface (the source head's), so that any template 
 
 import numpy as np
 
+from synergy_blender.face.pose import similarity
 from training import expressions, source_heads, sources
 
 SAMPLES = 3000
@@ -21,18 +22,6 @@ def face_region(vertices, part):
         -vertices[:, 1], -0.075, -0.055
     )
     return front * height * (part == "skin")
-
-
-def similarity(source, target, weights):
-    """Scale, rotation (3, 3) and translation (3,) that best carry `source` (N, 3) on to `target` (Umeyama 1991)."""
-    w = weights / weights.sum()
-    mean_source, mean_target = w @ source, w @ target
-    a, b = source - mean_source, target - mean_target
-    u, s, vt = np.linalg.svd((b * w[:, None]).T @ a)
-    sign = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
-    rotation = (u * sign) @ vt
-    scale = (s * sign).sum() / (w @ (a**2).sum(1))
-    return scale, rotation, mean_target - scale * rotation @ mean_source
 
 
 def align(shapes, weights, rounds=3):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from synergy_blender.face.surface import in_triangles
 from training.cage import COLUMNS, EYE, MOUTH, NECK_ROWS, boundary_names
 from training.expressions import smooth_step
 from training.parts import fit_into
@@ -20,7 +21,7 @@ def _island(points, quads, boundary, scale, straight=0, membrane=(), rounds=ARAP
     """A flat map (N, 2) of the vertices in `quads` (zeros elsewhere): `boundary` goes around it, its first `straight`
     vertices lie on u = 0 at first, those in the middle of the head for good; `scale` (N,) is the size wanted at each
     vertex; `membrane` is a list of (triangle, its corners in space) that keep a slit open."""
-    triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+    triangles = in_triangles(quads)
     used, packed = np.unique(triangles, return_inverse=True)
     packed = packed.reshape(triangles.shape)
     number = np.full(len(points), -1)

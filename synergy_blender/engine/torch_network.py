@@ -15,7 +15,11 @@ class TorchImageToParameters(ImageToParameters):
         super().__init__(weights)
         self.device = torch.device(device)
         self.features = Features(self.weights, self.device)
-        self.tensors = {name: torch.from_numpy(values).to(self.device) for name, values in self.weights.items()}
+        self.tensors = {
+            name: torch.from_numpy(values).to(self.device)
+            for name, values in self.weights.items()
+            if name not in self.features.tensors
+        }
         self.kernels = {
             name: kernel(self.tensors[f"sight_{name}_weight"]) for name in ("fine", "deep", "around", "heat", "near")
         }

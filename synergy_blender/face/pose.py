@@ -16,10 +16,20 @@ def decompose(matrix):
 
 def angles(rotation):
     """yaw, pitch, roll in degrees of R = Rx(pitch) Ry(yaw) Rz(roll), as 300W-LP and AFLW2000-3D count them."""
-    yaw = -np.arcsin(np.clip(rotation[0, 2], -1, 1))
-    pitch = np.arctan2(rotation[1, 2], rotation[2, 2])
-    roll = np.arctan2(rotation[0, 1], rotation[0, 0])
-    return tuple(float(np.degrees(angle)) for angle in (yaw, pitch, roll))
+    return tuple(float(angle) for angle in angles_of_many(np.asarray(rotation)[None])[0])
+
+
+def similarity(points, targets, weights=None):
+    """Scale, rotation (3, 3) and shift (3,) that best carry points (N, 3) on to targets, all alike or by weights (N,)
+    (Umeyama, 1991)."""
+    w = np.full(len(points), 1 / len(points)) if weights is None else weights / weights.sum()
+    middle, wanted = w @ points, w @ targets
+    a, b = points - middle, targets - wanted
+    u, s, vt = np.linalg.svd((b * w[:, None]).T @ a)
+    sign = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
+    rotation = (u * sign) @ vt
+    scale = (s * sign).sum() / (w @ (a**2).sum(1))
+    return scale, rotation, wanted - scale * rotation @ middle
 
 
 def nearest_rotations(matrices):

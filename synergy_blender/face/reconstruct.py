@@ -97,19 +97,31 @@ def parameters_from_landmarks(landmarks, identity=None):
 
 def _faces(image, boxes):
     """The faces found, or those in `boxes`, of a picture that is checked here."""
-    image = np.asarray(image)
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise ValueError(f"The picture must be RGB, uint8 and (height, width, 3), not {image.dtype} {image.shape}.")
+    image = checked_picture(image)
     find, _, _ = detector.load(), network.load(), head_model.load()  # what is missing is told before a face is sought
     return find(image) if boxes is None else [_face_in(find, image, box) for box in boxes]
 
 
+def checked_picture(image):
+    """The picture as an array. Raises ValueError unless it is RGB, uint8 and (H, W, 3)."""
+    image = np.asarray(image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise ValueError(f"The picture must be RGB, uint8 and (height, width, 3), not {image.dtype} {image.shape}.")
+    return image
+
+
+def checked_box(box):
+    """The box as an array (4,). Raises ValueError unless it is x0, y0, x1, y1 of at least 4 pixels each way."""
+    box = np.asarray(box, float)
+    if box.shape != (4,) or not np.isfinite(box).all() or (box[2:] - box[:2] < 4).any():
+        raise ValueError("A box must be X0 Y0 X1 Y1 with X0 < X1 and Y0 < Y1, at least 4 pixels wide and high.")
+    return box
+
+
 def _face_in(find, image, box):
     """The box as a Face; its score is what the detector thinks of the picture there."""
-    box = np.asarray(box, float)
+    box = checked_box(box)
     height, width = image.shape[:2]
-    if box.shape != (4,) or not np.isfinite(box).all() or box[2] - box[0] < 4 or box[3] - box[1] < 4:
-        raise ValueError("A box must be X0 Y0 X1 Y1 with X0 < X1 and Y0 < Y1, at least 4 pixels wide and high.")
     if box[0] < 0 or box[1] < 0 or box[2] > width or box[3] > height:
         raise ValueError(f"The box {box.tolist()} reaches outside the picture, which is {width} x {height} pixels.")
     middle, side = (box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).max())

@@ -2,11 +2,11 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
-from ..engine import EngineError, torch_device
+from ..engine import NAMES, EngineError, torch_device
 from . import network
 from .conventions import CONVENTIONS, DOWN, angles
 from .network import CROP
@@ -35,10 +35,10 @@ def reconstruct_crops(crops, model, engine="numpy", dense=True, convention="corr
     crops = np.asarray(crops)
     if crops.dtype != np.uint8 or crops.shape[1:] != (CROP, CROP, 3):
         raise ValueError(f"Crops must be uint8 and (B, {CROP}, {CROP}, 3), not {crops.dtype} {crops.shape}.")
-    if engine not in ("numpy", "torch"):
-        raise EngineError(f"There is no engine {engine!r}: choose numpy or torch.")
-    run = on_torch(model).parts if engine == "torch" else _on_numpy
-    whitened, landmarks, vertices = run(model, crops, dense, CONVENTIONS[convention])
+    if engine not in NAMES:
+        raise EngineError(f"There is no engine {engine!r}: choose one of {', '.join(NAMES)}.")
+    run = on_torch(model).parts if engine == "torch" else partial(_on_numpy, model)
+    whitened, landmarks, vertices = run(crops, dense, CONVENTIONS[convention])
     return Faces(whitened, landmarks, vertices, angles(model.pose(whitened), convention))
 
 

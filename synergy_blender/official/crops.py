@@ -2,13 +2,14 @@
 
 import numpy as np
 
+ABOUT = 1.2  # side of a crop over the height of the detected box
 BITS = 11  # of the weights of OpenCV's resize
 
 
 def region_of(box):
     """The unrounded square (x0, y0, x1, y1) about a detected box (x0, y0, x1, y1): 1.2 times its height."""
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    margin = (box[3] - box[1]) * 1.2 // 2
+    margin = (box[3] - box[1]) * ABOUT // 2
     return x - margin, y - margin, x + margin, y + margin
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..face import detector, pose
-from ..face.reconstruct import Reconstruction
+from ..face.reconstruct import Reconstruction, checked_box, checked_picture
 from . import crops, network
 from .conventions import angles, in_crop, in_picture
 from .model import METRE, load
@@ -22,14 +22,12 @@ def reconstruct(image, boxes=None, model=None, convention="corrected", resize="l
     makes of the model; `confidence` is our detector's score. Raises ValueError for a picture of another form,
     assets.AssetError without an imported model.
     """
-    image = np.asarray(image)
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise ValueError(f"The picture must be RGB, uint8 and (height, width, 3), not {image.dtype} {image.shape}.")
+    image = checked_picture(image)
     model = model or load()
     if boxes is None:
         found = [(box_of(face), face.score) for face in detector.load()(image)]
     else:
-        found = [(_checked(box), 1.0) for box in boxes]
+        found = [(checked_box(np.atleast_1d(box)[:4]), 1.0) for box in boxes]  # a fifth number is a score
     faces = [_face(image, box, score, model, convention, resize) for box, score in found]
     return sorted(faces, key=lambda face: face.box[0] - face.box[2])
 
@@ -38,13 +36,6 @@ def box_of(face):
     """A box (x0, y0, x1, y1) as the authors' detector would draw it about one of our detector's Faces."""
     (x, y), half = face.centre, face.side * BOX / 2
     return x - half, y - half, x + half, y + half
-
-
-def _checked(box):
-    box = np.asarray(box, float)
-    if box.shape[:1] < (4,) or box.ndim != 1 or not np.isfinite(box).all() or (box[2:4] - box[:2] < 4).any():
-        raise ValueError("A box must be X0 Y0 X1 Y1 with X0 < X1 and Y0 < Y1, at least 4 pixels wide and high.")
-    return tuple(box[:4])
 
 
 def crop_of(image, region, resize="lanczos"):

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..face import head_model
 from ..face.head_model import HeadModel
+from ..face.pose import similarity
 from ..face.surface import Surface, bundled
 from .model import METRE
 from .weights import EXPRESSION, IDENTITY, LANDMARKS
@@ -40,7 +41,8 @@ def head_of(model):
 def surface_of(model):
     """The Surface of an OfficialModel: of skin it knows what the bundled head knows of the nearest skin."""
     head, ours, own = head_of(model), head_model.load(), bundled()
-    place = _onto(head.mean[model.keypoints], ours.landmarks(ours.mean), head.mean)
+    scale, rotation, shift = similarity(head.mean[model.keypoints], ours.landmarks(ours.mean))
+    place = scale * head.mean @ rotation.T + shift
     skin = np.unique(own.triangles[own.skin])
     near = skin[nearest(place, ours.mean[skin])]
     # a triangle behind the head, where the map ends on one side and begins on the other, has no place on it
@@ -73,15 +75,6 @@ def nearest(points, among):
         distance = (b**2).sum(1) - 2 * a @ b.T
         found[rows] = others[distance.argmin(1)]
     return found
-
-
-def _onto(points, targets, others):
-    """Others (n, 3) moved, turned and scaled as points (k, 3) have to be to come to lie on targets (Umeyama, 1991)."""
-    a, b = points - points.mean(0), targets - targets.mean(0)
-    u, s, vt = np.linalg.svd(b.T @ a)
-    sign = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
-    size = (s * sign).sum() / (a**2).sum()
-    return size * (others - points.mean(0)) @ ((u * sign) @ vt).T + targets.mean(0)
 
 
 def _outward(mean, triangles):

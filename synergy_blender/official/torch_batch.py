@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from ..engine.torch_features import Features
+from .conventions import DOWN
 from .weights import POSE
 
 CHUNK = {"cpu": 32, "cuda": 512, "mps": 128}  # crops at a time
@@ -24,7 +25,7 @@ class OnTorch:
         return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.device)
 
     @torch.inference_mode()
-    def parts(self, _, crops, dense, shift):
+    def parts(self, crops, dense, shift):
         """Whitened parameters, landmarks and vertices, or None, of crops (B, 120, 120, 3) uint8."""
         size, found = CHUNK[self.device.type], []
         for first in range(0, max(1, len(crops)), size):
@@ -39,7 +40,7 @@ class OnTorch:
         last, _ = self.features((x.float() - 127.5) / 128)
         whitened = last.float().mean((2, 3)) @ self.head[0] + self.head[1]
         matrix = (whitened[:, :POSE] * self.std + self.mean).view(-1, 3, 4)
-        flip = matrix.new_tensor([[1.0], [-1.0], [1.0]])
+        flip = matrix.new_tensor(DOWN)[:, None]
         turn, move = matrix[..., :3] * flip, matrix[..., 3:] * flip + matrix.new_tensor([*shift, 0.0])[:, None]
         shape = whitened[:, POSE:]
         placed = []

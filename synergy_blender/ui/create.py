@@ -30,11 +30,12 @@ class _Looking(threading.Thread):
     def __init__(self, picture, boxes, size, delit, model, runs_on):
         super().__init__(daemon=True)
         self.picture, self.boxes, self.size, self.delit = picture, boxes, size, delit
-        self.model, self.runs_on = model, runs_on
+        self.chosen, self.model, self.runs_on = model, None, runs_on
         self.faces, self.textures, self.error, self.cancelled = None, None, "", False
 
     def run(self):
         try:
+            self.model = models.load(*self.chosen)
             faces = self.model.reconstruct(self.picture, self.boxes, engine.load(self.runs_on))
             if not faces:
                 self.error = NO_FACE
@@ -90,7 +91,6 @@ class SYNERGY_OT_create_head(bpy.types.Operator, ImportHelper):
     def execute(self, context):
         self._preferences, self._folder = preferences.of(context), chosen.folder(context.scene)
         try:
-            model = models.load(self.model, self._preferences.convention)
             if self.filepath:  # Blender's reader must not run beside the window
                 picture, boxes, self._name = scene.reduced(photo.read(self.filepath)), None, Path(self.filepath).name
                 self._image, self._lens = None, photo.focal_length(self.filepath)
@@ -106,10 +106,10 @@ class SYNERGY_OT_create_head(bpy.types.Operator, ImportHelper):
             else:
                 self.report({"ERROR"}, iface("Choose a photo first."))
                 return {"CANCELLED"}
-        except (photo.PhotoError, AssetError, OSError) as error:
+        except (photo.PhotoError, OSError) as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        size = int(self.size) if self.texture else 0
+        size, model = int(self.size) if self.texture else 0, (self.model, self._preferences.convention)
         self._looking = _Looking(picture, boxes, size, DELIT[self.light], model, self._preferences.engine)
         self._building = self._made = None
         if bpy.app.background or context.window is None:

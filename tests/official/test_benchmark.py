@@ -5,33 +5,11 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from synergy_blender import models, official
-from synergy_blender.face import head_model, pose, raster, surface
+from synergy_blender import official
+from synergy_blender.face import pose, raster
 from training import benchmark, benchmark_points, benchmark_scans
 
-from . import authors
-
 YAWS = [5, -20, 45, -50, 70, -80]
-
-
-@pytest.fixture(scope="module")
-def imported(tmp_path_factory):
-    """An imported model whose network says the same of every picture."""
-    folder, patch = tmp_path_factory.mktemp("authors"), pytest.MonkeyPatch()
-    ours, own = head_model.load(), surface.bundled()
-    faces = own.triangles[own.skin]
-    rows = np.unique(faces)
-    points = ours.mean[rows].astype(float)
-    keypoints = np.array([((points - mark) ** 2).sum(1).argmin() for mark in ours.landmarks(ours.mean)])
-    authors.write_head(folder, points, np.searchsorted(rows, faces), keypoints, np.arange(len(points)))
-    patch.setenv(official.model.WHERE, str(folder))
-    official.import_official(folder / "best.pth.tar", None, official.place())
-    for cache in (official.load, models.load):
-        cache.cache_clear()
-    yield official.load()
-    patch.undo()
-    for cache in (official.load, models.load):
-        cache.cache_clear()
 
 
 def said(capsys):
@@ -72,13 +50,13 @@ def shifted(points):
 
 def test_aflw2000(imported, tmp_path, capsys):
     crops_in(tmp_path, "AFLW2000-3D_crop", ROIS)
-    found = found_by(imported, ROIS)
+    found = found_by(official.load(), ROIS)
     deep = np.zeros((len(YAWS), 1, 68))
     (tmp_path / "eval").mkdir()
     np.save(tmp_path / "eval" / "AFLW2000-3D.pose.npy", np.array(YAWS, np.float32))
     np.save(tmp_path / "eval" / "AFLW2000-3D.pts68.npy", np.concatenate([shifted(found), deep], 1))
     np.save(tmp_path / "eval" / "AFLW2000-3D-Reannotated.pts68.npy", np.concatenate([found, deep], 1))
-    yaw, pitch, roll = official.conventions.angles(imported.pose(np.zeros((1, 62), np.float32)), "parity")[0]
+    yaw, pitch, roll = official.conventions.angles(official.load().pose(np.zeros((1, 62), np.float32)), "parity")[0]
     off = np.array([[1.0, 2.0, 3.0], [-3.0, 4.0, -1.0], [2.0, -6.0, 5.0], [2.0, 0.0, 3.0], [2.0, 3.0, 3.0]])
     np.save(tmp_path / "eval" / "ALFW2000-3D_pose_3ANG_excl.npy", [pitch, yaw, roll] + off)
     np.save(tmp_path / "eval" / "ALFW2000-3D_pose_3ANG_skip.npy", np.array([4]))
@@ -99,7 +77,7 @@ def test_aflw2000(imported, tmp_path, capsys):
 
 def test_aflw(imported, tmp_path, capsys):
     crops_in(tmp_path, "AFLW_GT_crop", ROIS)
-    found = found_by(imported, ROIS)
+    found = found_by(official.load(), ROIS)
     np.save(tmp_path / "AFLW_GT_crop_yaws.npy", np.array(YAWS, np.float32))
     np.save(tmp_path / "AFLW_GT_pts68.npy", found)
     marks = np.stack([found[:, :, list(group)].mean(2) for group in benchmark_points.AFLW_POINTS], 2)
@@ -135,7 +113,7 @@ def test_now(imported, tmp_path, capsys):
     picture.mkdir(parents=True)
     Image.fromarray(data.astronaut()).save(picture / "one.jpg", quality=95)
     (tmp_path / "imagepathsvalidation.txt").write_text("person/selfie/one.jpg\n")
-    points, marks = scan_of(imported, np.random.default_rng(0), (1.1, 30, 10, 5), 0.3)
+    points, marks = scan_of(official.load(), np.random.default_rng(0), (1.1, 30, 10, 5), 0.3)
     for name in ("scans", "scans_lmks_onlypp"):
         (tmp_path / name / "person").mkdir(parents=True)
     lines = [f"v {x:.6f} {y:.6f} {z:.6f}" for x, y, z in points]
@@ -155,7 +133,7 @@ def test_florence(imported, tmp_path, capsys, marked):
     (person / "Model").mkdir(parents=True)
     Image.fromarray(data.astronaut()).save(person / "frame0001.jpg", quality=95)
     size = (1.05, 20, -10, 5) if marked else (1.0, 0, 0, 0)
-    head = official.head_of(imported)
+    head = official.head_of(official.load())
     shape = 1000.0 * head.mean.astype(float)
     normals = raster.vertex_normals(shape, head.faces) * np.random.default_rng(0).choice([-0.3, 0.3], (len(shape), 1))
     marks = head.landmarks(shape.astype(np.float32))[benchmark_scans.SEVEN]

@@ -10,45 +10,12 @@ bpy = pytest.importorskip("bpy")
 
 from bpy_extras.object_utils import world_to_camera_view  # noqa: E402
 
-import synergy_blender  # noqa: E402
 from synergy_blender import __main__ as command  # noqa: E402
 from synergy_blender import models, official, scene  # noqa: E402
-from synergy_blender.face import head_model, surface  # noqa: E402
+from synergy_blender.face import surface  # noqa: E402
 from synergy_blender.png import png  # noqa: E402
 from synergy_blender.scene import sliders  # noqa: E402
 from synergy_blender.scene.materials import skin_images  # noqa: E402
-
-from . import authors  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def imported(tmp_path_factory):
-    """A model of the authors' form, imported: its face is that of our head."""
-    folder, patch = tmp_path_factory.mktemp("authors"), pytest.MonkeyPatch()
-    ours, own = head_model.load(), surface.bundled()
-    faces = own.triangles[own.skin]
-    rows = np.unique(faces)
-    points = ours.mean[rows].astype(float)
-    marks = ours.landmarks(ours.mean)
-    keypoints = np.array([((points - mark) ** 2).sum(1).argmin() for mark in marks])
-    kept = np.flatnonzero(points[:, 2] > -0.02)
-    authors.write_head(folder, points, np.searchsorted(rows, faces), keypoints, kept)
-    patch.setenv(official.model.WHERE, str(folder))
-    official.import_official(folder / "best.pth.tar", None, official.place())
-    for cache in (official.load, models.load):
-        cache.cache_clear()
-    yield len(points), len(kept)
-    patch.undo()
-    for cache in (official.load, models.load):
-        cache.cache_clear()
-
-
-@pytest.fixture()
-def registered():
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    synergy_blender.register()
-    yield
-    synergy_blender.unregister()
 
 
 def of_photo(name):

@@ -11,20 +11,11 @@ bpy = pytest.importorskip("bpy")
 from PIL import Image  # noqa: E402
 from skimage import data  # noqa: E402
 
-import synergy_blender  # noqa: E402
 from synergy_blender import engine, scene  # noqa: E402
 from synergy_blender.face import head_model  # noqa: E402
 from synergy_blender.scene import sliders  # noqa: E402
 from synergy_blender.scene.handles import landmarks_in_photo  # noqa: E402
 from synergy_blender.ui import box, chosen, preferences  # noqa: E402
-
-
-@pytest.fixture()
-def registered():
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    synergy_blender.register()
-    yield
-    synergy_blender.unregister()
 
 
 def settings():
