@@ -45,9 +45,7 @@ def row(drawing, picture, face):
     colour = skin.mean_colour(picture, face, drawing.model)
     texture = skin_texture([(picture, face.vertices)], 1024)
     for yaw in VIEWS:
-        view, seen = drawing.shade(
-            shape, colour, 7 * TILE, pose.matrix(yaw, 0, 0), (TILE, 0.95 * TILE), size, texture
-        )
+        view, seen = drawing.shade(shape, colour, 7 * TILE, pose.matrix(yaw, 0, 0), (TILE, 0.95 * TILE), size, texture)
         tiles.append(np.where(seen[..., None], view, 60))
     return [cv2.resize(np.asarray(t, np.uint8), (TILE, TILE), interpolation=cv2.INTER_AREA) for t in tiles]
 

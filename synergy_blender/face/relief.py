@@ -1,8 +1,10 @@
 """What is too fine for the mesh: bumps and gloss of the skin, read from its texture."""
 
+from functools import lru_cache
+
 import numpy as np
 
-from .texels import texels_of
+from .texels import in_blocks, texels_of
 
 REACH = 96  # the texture's width over the half width of what counts as fine
 STEEP = 2.2  # how steep a change of the logarithm of brightness by one is, texels at a width of 1,024
@@ -29,17 +31,27 @@ def relief(texture, surface=None):
     across, up = np.zeros_like(height), np.zeros_like(height)
     across[:, 1:-1] = (height[:, 2:] - height[:, :-2]) * (-gain / 2)
     up[1:-1] = (height[2:] - height[:-2]) * (gain / 2)  # rows run downwards, v upwards
-    across, up = across.ravel()[texels.at], up.ravel()[texels.at]
-    length = np.sqrt(across**2 + up**2 + 1)
+    across, up, height = across.ravel(), up.ravel(), height.ravel()
+    plain = _plain(size, surface)
+
+    def part(some):
+        at = texels.at[some]
+        slope = np.empty((len(at), 3), np.float32)
+        slope[:, 0], slope[:, 1], slope[:, 2] = across[at], up[at], 1
+        slope *= 127 / np.sqrt(np.einsum("nc,nc->n", slope, slope))[:, None]
+        slope += 128.5
+        return slope.astype(np.uint8), (255 * np.clip(plain[some] - PORES * height[at], 0.2, 0.9)).astype(np.uint8)
+
     normal = np.full((size * size, 3), (128, 128, 255), np.uint8)
-    normal[texels.at] = np.column_stack([across / length, up / length, 1 / length]) * 127 + 128.5
     rough = np.full(size * size, round(255 * ROUGH), np.uint8)
-    rough[texels.at] = 255 * np.clip(_plain(texels) - PORES * height.ravel()[texels.at], 0.2, 0.9)
+    normal[texels.at], rough[texels.at] = in_blocks(part, len(texels.at))
     return normal.reshape(size, size, 3), rough.reshape(size, size)
 
 
-def _plain(texels):
-    """Roughness (n,) of skin without pores."""
+@lru_cache(maxsize=2)
+def _plain(size, surface):
+    """Roughness (n,) of the texels of skin without pores."""
+    texels = texels_of(size, surface)
     rough = np.full(len(texels.at), ROUGH, np.float32)
     for middle, radii, less in GLOSSY:
         off = (texels.places - np.float32(middle)) / np.float32(radii)
@@ -50,13 +62,28 @@ def _plain(texels):
 
 def _around(values, texels):
     """The mean (n,) of the texels' values over a square about each, as far as that is on the map."""
+    mean = values.mean()
+    return _sum_around(values - mean, texels) / _number_around(texels.size, texels.surface) + mean
+
+
+@lru_cache(maxsize=2)
+def _number_around(size, surface):
+    """How many texels (n,) lie in the square about each."""
+    texels = texels_of(size, surface)
+    return np.maximum(_sum_around(np.ones(len(texels.at), np.float32), texels), 0.5)
+
+
+def _sum_around(values, texels):
+    """The sum (n,) of the texels' values over a square about each."""
     size, reach = texels.size, max(1, texels.size // REACH)
-    both = np.zeros((2, size, size), np.float32)
-    both[0].ravel()[texels.at], both[1].ravel()[texels.at] = values - values.mean(), 1
-    for axis in (1, 2):
-        padded = np.pad(both, [(reach + 1, reach) if k == axis else (0, 0) for k in range(3)])
-        total = padded.cumsum(axis, dtype=np.float64 if size > 2048 else np.float32)
-        ahead, behind = (total.take(range(first, first + size), axis) for first in (2 * reach + 1, 0))
-        both = ahead - behind
-    flat = both.reshape(2, -1)[:, texels.at]
-    return (flat[0] / np.maximum(flat[1], 0.5)).astype(np.float32) + values.mean()
+    kind = np.float64 if size > 2048 else np.float32
+    total = np.zeros((size, size), np.float32)
+    total.ravel()[texels.at] = values
+    for axis in (0, 1):
+        sums = np.zeros([n + 2 * reach + 1 if k == axis else n for k, n in enumerate(total.shape)], kind)
+        ahead = sums.swapaxes(0, axis)
+        inner = ahead[reach + 1 : reach + 1 + size]
+        np.cumsum(total.swapaxes(0, axis), 0, out=inner)
+        ahead[reach + 1 + size :] = inner[-1]
+        total = (ahead[2 * reach + 1 :] - ahead[:size]).swapaxes(0, axis).astype(np.float32, copy=False)
+    return total.ravel()[texels.at]

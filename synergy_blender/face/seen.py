@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import crop, raster
-from .texels import brightness, by_halves, carry
+from .texels import brightness, carry, in_blocks
 
 DEPTH_SIDE = 512  # pixels of the depth map about the head
 HIDDEN = 0.006  # metres behind the nearest surface from which skin counts as hidden
@@ -63,17 +63,23 @@ class View:
     def project(self, texels, rows, mirror=False):
         """What is Seen of some `rows` of the texels, or of their partners on the other side of the head."""
         there = self._there[self.surface.partner] if mirror else self._there
-        ahead = carry(there[:, 5:], texels, rows)[:, 0]
-        rows = rows[ahead > 0.8 * FACING[0]]  # a mean of unit normals is shorter than one, not much
-        found = carry(there, texels, rows)
         height, width = self.picture.shape[:2]
-        x, y, z = found[:, :3].T
-        shown = (x > 1) & (y > 1) & (x < width - 1) & (y < height - 1)
-        shown &= z > self._nearest(found[:, :2]) - self._tolerance
-        rows, found = rows[shown], found[shown]
-        normal = found[:, 3:] / np.maximum(np.sqrt(np.einsum("nc,nc->n", found[:, 3:], found[:, 3:]))[:, None], 1e-6)
-        t = np.clip((normal[:, 2] - FACING[0]) / (FACING[1] - FACING[0]), 0, 1)
-        return Seen(rows, _sample(self.picture, found[:, :2]), t * t * (3 - 2 * t), normal, found[:, :2])
+
+        def part(some):
+            here = rows[some]
+            ahead = carry(there[:, 5:], texels, here)[:, 0]
+            here = here[ahead > 0.8 * FACING[0]]  # a mean of unit normals is shorter than one, not much
+            found = carry(there, texels, here)
+            x, y, z = found[:, :3].T
+            shown = (x > 1) & (y > 1) & (x < width - 1) & (y < height - 1)
+            shown &= z > self._nearest(found[:, :2]) - self._tolerance
+            here, found = here[shown], found[shown]
+            point, normal = found[:, :2], found[:, 3:]
+            normal = normal / np.maximum(np.sqrt(np.einsum("nc,nc->n", normal, normal))[:, None], 1e-6)
+            t = np.clip((normal[:, 2] - FACING[0]) / (FACING[1] - FACING[0]), 0, 1)
+            return here, _sample(self.picture, point), t * t * (3 - 2 * t), normal, point
+
+        return Seen(*in_blocks(part, len(rows)))
 
 
 def _doubted(seen, like, texels):
@@ -96,12 +102,15 @@ def skin_tones(seen, texels):
     middle_tone, spread_of_tones = middle_tone.astype(np.float32), spread_of_tones.astype(np.float32)
 
     def like_skin(seen):
-        x, y, z = texels.places[seen.rows].T
+        return in_blocks(lambda some: part(seen.rows[some], seen.colour[some]), len(seen.rows))
+
+    def part(rows, colour):
+        x, y, z = texels.places[rows].T
         scalp = np.clip((y - SCALP[0]) / (SCALP[1] - SCALP[0]), 0, 1)
         middle = np.clip((0.06 - np.abs(x)) / 0.015, 0, 1) * (y > -0.1) * (z > -0.03)
         free = np.maximum(scalp, middle)
         head = np.clip((y - NECK[0]) / (NECK[1] - NECK[0]), 0, 1)  # below, clothes are seen more often than skin
-        off = (_tones(seen.colour) - middle_tone) / spread_of_tones
+        off = (_tones(colour) - middle_tone) / spread_of_tones
         distance = np.einsum("nc,nc->n", off, off)
         like = np.exp(-0.25 * np.maximum(distance - 6, 0))
         return (head * (free + (1 - free) * like)).astype(np.float32)
@@ -138,10 +147,13 @@ def _before_backdrop(view):
         return lambda seen, texels: np.ones(len(seen.rows), np.float32)
 
     def before(seen, texels):
-        x, y, z = texels.places[seen.rows].T
-        middle = (np.abs(x) < 0.05) & (y < 0.03) & (y > -0.11) & (z > -0.04)
-        off = np.abs(seen.colour - bent(seen.point) @ sheet).max(1)
-        return np.where(middle, 1, np.clip((off - 2 * uneven - 8) / 12, 0, 1)).astype(np.float32)
+        def part(some):
+            x, y, z = texels.places[seen.rows[some]].T
+            middle = (np.abs(x) < 0.05) & (y < 0.03) & (y > -0.11) & (z > -0.04)
+            off = np.abs(seen.colour[some] - bent(seen.point[some]) @ sheet).max(1)
+            return np.where(middle, 1, np.clip((off - 2 * uneven - 8) / 12, 0, 1)).astype(np.float32)
+
+        return in_blocks(part, len(seen.rows))
 
     return before
 
@@ -220,13 +232,9 @@ def _depth(vertices, triangles, shape):
 def _sample(picture, points):
     """Bilinear colours (n, 3) float32 at picture points (n, 2)."""
     height, width = picture.shape[:2]
-
-    def part(rows):
-        x, y = (points[rows] - 0.5).T
-        x, y = x.clip(0, width - 1.001), y.clip(0, height - 1.001)
-        left, top = x.astype(int), y.astype(int)
-        x, y = (x - left)[:, None].astype(np.float32), (y - top)[:, None].astype(np.float32)
-        upper = picture[top, left] * (1 - x) + picture[top, left + 1] * x
-        return upper * (1 - y) + (picture[top + 1, left] * (1 - x) + picture[top + 1, left + 1] * x) * y
-
-    return by_halves(part, len(points))
+    x, y = (points - 0.5).T
+    x, y = x.clip(0, width - 1.001), y.clip(0, height - 1.001)
+    left, top = x.astype(int), y.astype(int)
+    x, y = (x - left)[:, None].astype(np.float32), (y - top)[:, None].astype(np.float32)
+    upper = picture[top, left] * (1 - x) + picture[top, left + 1] * x
+    return upper * (1 - y) + (picture[top + 1, left] * (1 - x) + picture[top + 1, left + 1] * x) * y

@@ -11,7 +11,7 @@ from .surface import Surface, bundled
 
 SMOOTHING = 60  # rounds over what was spread
 FADING = 0.97  # of what is spread, with every vertex
-WORTH_A_THREAD = 50_000  # rows
+BLOCK = 1 << 16  # rows that are worked on at a time: they stay in the processor's cache
 ENOUGH = 200_000  # texels that tell the vertices' values: more say the same
 
 
@@ -54,16 +54,20 @@ def _carried(values, corners, weights, rows=None):
             total += values[at[:, k]] * share[:, k : k + 1]
         return total
 
-    return by_halves(part, len(corners) if rows is None else len(rows))
+    return in_blocks(part, len(corners) if rows is None else len(rows))
 
 
-def by_halves(function, count):
-    """`function` of a slice of `count` rows, of one half and the other at once on two threads, put together."""
-    if count < WORTH_A_THREAD:
+def in_blocks(function, count):
+    """What `function` gives for slices of `count` rows, an array or several, block by block on two threads, put
+    together."""
+    if count <= BLOCK:
         return function(slice(0, count))
-    with ThreadPoolExecutor(1) as other:
-        second = other.submit(function, slice(count // 2, count))
-        return np.concatenate([function(slice(0, count // 2)), second.result()])
+    blocks = [slice(first, min(first + BLOCK, count)) for first in range(0, count, BLOCK)]
+    with ThreadPoolExecutor(2) as pool:
+        parts = list(pool.map(function, blocks))
+    if isinstance(parts[0], tuple):
+        return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return np.concatenate(parts)
 
 
 def brightness(colours):

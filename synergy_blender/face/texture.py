@@ -11,7 +11,7 @@ import numpy as np
 
 from . import light
 from .seen import SCALP, look, skin_tones
-from .texels import brightness, carry, gather, spread, texels_of
+from .texels import brightness, carry, gather, in_blocks, spread, texels_of
 
 SMALLEST, LARGEST = 256, 8192  # pixels
 DELIT = {"albedo": 1.0, "half": 0.5, "photo": 0.0}  # how much of the photo's light is taken out, by name
@@ -62,12 +62,20 @@ def synthesise(looks, texels):
     both_ways = np.where(shown[partner, None], off[partner], off)
     both_ways = spread(both_ways, shown | shown[partner], surface)
     off = both_ways + spread(off - both_ways, shown, surface)
-    around = carry(np.exp(usual + off), texels)
-    part = np.flatnonzero((trust_flipped > 0) & (trust < 1))
-    fine = flipped[part] - carry(np.where((share_low > 0)[:, None], low, 0), texels, part)
-    some = (trust_flipped[part] * carry(surface.alike_in_detail[:, None], texels, part)[:, 0])[:, None]
-    around[part] += some * np.clip(fine, -40, 40)
-    return around + trust[:, None] * (colour - around), trust, np.maximum(trust, trust_flipped)
+    plain, low = np.exp(usual + off), np.where((share_low > 0)[:, None], low, 0)
+
+    def part(some):
+        rows = np.arange(some.start, some.stop)
+        around = carry(plain, texels, rows)
+        other = np.flatnonzero((trust_flipped[some] > 0) & (trust[some] < 1))
+        rows = rows[other]
+        fine = np.clip(flipped[rows] - carry(low, texels, rows), -40, 40)
+        around[other] += (trust_flipped[rows] * carry(surface.alike_in_detail[:, None], texels, rows)[:, 0])[
+            :, None
+        ] * fine
+        return around + trust[some, None] * (colour[some] - around)
+
+    return in_blocks(part, len(trust)), trust, np.maximum(trust, trust_flipped)
 
 
 def _usual(known, share, cheeks, surface):
@@ -93,10 +101,14 @@ def unlit(here, there, cheeks, texels, delit):
     some = sure[:: max(1, len(sure) // LIGHT_SAMPLES)]
     usual = carry(texels.surface.usual, texels, here.rows[some])
     found = light.estimate(here.colour[some] / usual, here.normal[some].astype(float), here.trust[some])
-    here, there = (
-        replace(side, colour=side.colour / light.shading(found, side.normal) ** np.float32(delit))
-        for side in (here, there)
-    )
+
+    def lit(side):
+        def part(some):
+            return side.colour[some] / light.shading(found, side.normal[some]) ** np.float32(delit)
+
+        return replace(side, colour=in_blocks(part, len(side.rows)))
+
+    here, there = lit(here), lit(there)
     cheeks = skin_tones(here, texels)[1]
     return _without_highlights(here, cheeks, texels, delit), _without_highlights(there, cheeks, texels, delit), cheeks
 
@@ -146,21 +158,22 @@ def _picture(colour, trust, detailed, texels):
         noise = np.random.default_rng(0).standard_normal(len(rows), np.float32)
         strong = HAIR_GRAIN * carry(texels.surface.hairy[:, None], texels, rows)[:, 0] * brightness(colour[rows])
         colour[rows] += (noise * (grain + strong) * (1 - detailed[rows]))[:, None]
+    picture, there = np.zeros((size * size, 3), np.uint8), np.zeros(size * size, bool)
+    picture[texels.at] = in_blocks(lambda some: np.clip(colour[some] + 0.5, 0, 255).astype(np.uint8), len(colour))
+    there[texels.at] = True
     # beyond the islands, for filters that look there, a map of half the size will do
-    side = -(-size // 2)
-    row, column = np.divmod(texels.at, size)
-    there = row // 2 * side + column // 2
-    count = np.bincount(there, minlength=side * side)
-    half = np.zeros((side * side, 4), np.float32)
-    for channel in range(3):
-        half[:, channel] = np.bincount(there, colour[:, channel], side * side) / np.maximum(count, 1)
-    half[:, 3] = count > 0
-    picture, gaps = np.empty((size * size, 3), np.uint8), np.ones(size * size, bool)
-    picture[texels.at], gaps[texels.at] = np.clip(colour + 0.5, 0, 255), False
-    gaps = np.flatnonzero(gaps)
-    around = np.clip(_push_pull(half.reshape(side, side, 4)) + 0.5, 0, 255).astype(np.uint8)
+    whole, known = picture.reshape(size, size, 3), there.reshape(size, size)
+    half = np.zeros((-(-size // 2), -(-size // 2), 4), np.float32)
+    for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        one = known[i::2, j::2]
+        half[: one.shape[0], : one.shape[1], :3] += whole[i::2, j::2]
+        half[: one.shape[0], : one.shape[1], 3] += one
+    half[..., :3] /= np.maximum(half[..., 3:], 1)
+    half[..., 3] = half[..., 3] > 0
+    around = np.clip(_push_pull(half) + 0.5, 0, 255).astype(np.uint8)
+    gaps = np.flatnonzero(~there)
     picture[gaps] = around[gaps // size // 2, gaps % size // 2]
-    return picture.reshape(size, size, 3)
+    return whole
 
 
 def _grain(colour, trust, texels):
@@ -200,8 +213,10 @@ def _push_pull(known):
 def _double(picture):
     """Twice as large (2 H, 2 W, C), interpolated linearly."""
     for axis in (0, 1):
-        before = np.concatenate([picture.take([0], axis), picture.take(range(picture.shape[axis] - 1), axis)], axis)
-        after = np.concatenate([picture.take(range(1, picture.shape[axis]), axis), picture.take([-1], axis)], axis)
-        pair = np.stack([0.25 * before + 0.75 * picture, 0.75 * picture + 0.25 * after], axis + 1)
-        picture = pair.reshape(*(2 * n if k == axis else n for k, n in enumerate(picture.shape)))
+        rows = picture.swapaxes(0, axis)
+        twice = np.empty((2 * len(rows), *rows.shape[1:]), np.float32)
+        most, quarter = np.float32(0.75) * rows, np.float32(0.25) * rows
+        twice[2::2], twice[1:-1:2] = most[1:] + quarter[:-1], most[:-1] + quarter[1:]
+        twice[0], twice[-1] = rows[0], rows[-1]
+        picture = twice.swapaxes(0, axis)
     return picture
