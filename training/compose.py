@@ -4,12 +4,13 @@ backgrounds without faces, none to eight to a picture."""
 import cv2
 import numpy as np
 
-from training import sources
+from training import face_free, sources
 from training.embed_landmarks import IBUG_68
 from training.fit_landmarks import LandmarkModel
 from training.train import Crops
 
 PROFILES = 12_000  # rendered crops used beside the portraits
+FACE_FREE = 0.5  # share of the backgrounds that are face-free pictures, once these were fetched
 PHOTO_SIZE = 320  # longer side of a portrait in memory
 COUNTS = {0: 0.15, 1: 0.4, 2: 0.15, 3: 0.12, 5: 0.1, 8: 0.08}  # shares of pictures with so many faces
 
@@ -39,6 +40,7 @@ class Composer:
         places = np.einsum("bde,bke->bkd", data["pose"][:, :2, :3], shapes) + data["pose"][:, None, :2, 3]
         places[..., 1] = pictures.shape[1] - places[..., 1]
         self.crops, self.crop_points = pictures, places
+        self.face_free = [] if validation else face_free.load(validation=False)
 
     def draw(self, rng):
         """A picture (height, width, 3) uint8 and its faces (n, 3): x, y, side."""
@@ -49,8 +51,11 @@ class Composer:
         return photographed(rng, canvas), np.array(faces).reshape(-1, 3)
 
     def background(self, rng):
-        """A picture without faces: part of a photo beside its face, a photo whose face is painted over, or a ramp."""
+        """A picture without faces: one that never had any, part of a photo beside its face, a photo whose face is
+        painted over, or a ramp."""
         shape = self.height, self.width
+        if self.face_free and rng.random() < FACE_FREE:
+            return cv2.resize(self.without_face(rng), shape[::-1], interpolation=cv2.INTER_LINEAR)
         kind = rng.random()
         if kind < 0.45:
             canvas = cv2.resize(self.beside(rng), shape[::-1], interpolation=cv2.INTER_LINEAR)
@@ -68,6 +73,14 @@ class Composer:
             canvas = mixed.reshape(n, n, self.height // n, self.width // n, 3).transpose(0, 2, 1, 3, 4)
             canvas = np.ascontiguousarray(canvas.reshape(*shape, 3))
         return canvas
+
+    def without_face(self, rng):
+        """A part of a face-free picture, mirrored or on its side."""
+        picture = self.face_free[rng.integers(len(self.face_free))]
+        height, width = (int(n * rng.uniform(0.4, 1)) for n in picture.shape[:2])
+        y, x = (rng.integers(0, n - m + 1) for n, m in zip(picture.shape[:2], (height, width), strict=True))
+        part = np.rot90(picture[y : y + height, x : x + width], rng.choice([0, 0, 0, 1, 2, 3]))
+        return np.ascontiguousarray(part[:, ::-1] if rng.random() < 0.5 else part)
 
     def beside(self, rng):
         """A part of a photo that its face does not reach."""

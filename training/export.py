@@ -11,8 +11,9 @@ import torch
 
 from synergy_blender.face import assets, network
 from training import sources
-from training.fold import folded, folded_dense, plain
-from training.network import CROP, POSE, InvertedResidual
+from training.fold import folded
+from training.network import CROP, POSE
+from training.shipped import heads_of, layers_of
 from training.train import Crops, Mirror, build_network, parameters_of
 
 ERRORS_OF, RIDGE = 3000, 1e-3  # crops; share of each variance added to the covariance of the errors
@@ -22,41 +23,22 @@ def weights_of(model):
     """The image-to-parameters network of a SynergyNet as arrays by name, and its whitening in the heads."""
     body = model.image_to_parameters
     arrays = {}
-
-    def add(name, pair):
-        arrays[f"{name}_weight"], arrays[f"{name}_bias"] = pair
-
-    layers = list(body.features)
-    add("stem", folded(layers[0]))
-    for i, block in enumerate(b for b in layers if isinstance(b, InvertedResidual)):
-        names = ("expand", "depthwise", "project") if len(block.body) == 3 else ("depthwise", "project")
-        for name, layer in zip(names, block.body, strict=True):
-            add(f"block{i:02d}_{name}", folded(layer))
-    add("last", folded(layers[-1]))
+    for name, layer in layers_of(model):
+        arrays[f"{name}_weight"], bias = folded(layer)
+        if bias is not None:
+            arrays[f"{name}_bias"] = bias
     arrays["pooling_weight"] = body.pooling.weight.permute(1, 2, 0).detach().contiguous().numpy()
-    arrays["sight_fine_weight"] = body.sight.fine.weight[:, :, 0, 0].T.detach().contiguous().numpy()
-    add("sight_deep", folded(body.sight.deep))
-    add("sight_around", folded(body.sight.around[1]))
-    add("sight_heat", plain(body.sight.heat))
-    add("sight_near", folded(body.sight.near))
-    for name in ("from_sight", "from_look"):
-        arrays[f"{name}_weight"] = getattr(body, name).weight.T.detach().contiguous().numpy()
+    for name in ("closer", "again"):
+        arrays[f"{name}_weight"] = getattr(body, name).weight.detach().contiguous().numpy()
         arrays[f"{name}_bias"] = getattr(body, name).bias.detach().numpy()
-    arrays["closer_weight"] = body.closer.weight.detach().contiguous().numpy()
-    arrays["closer_bias"] = body.closer.bias.detach().numpy()
     arrays["points_mean"] = model.mean.view(-1, 3).numpy()
     arrays["points_basis"] = model.basis.view(len(model.basis), -1, 3).numpy()
     arrays["mirror"] = mirror_of_shape()
     std, mean = model.whitening_std.double(), model.whitening_mean.double()
-    back = model.landmarks_to_parameters
-    dense = [*back.encoder.point, *back.encoder.whole]
-    for k in range(len(dense) // 3):
-        arrays[f"reverse{k}_weight"], arrays[f"reverse{k}_bias"] = folded_dense(*dense[3 * k : 3 * k + 2])
-    arrays["reverse_heads_weight"] = (back.heads.weight.double().T * std).float().contiguous().detach().numpy()
-    arrays["reverse_heads_bias"] = (back.heads.bias.double() * std + mean).float().detach().numpy()
-    arrays["heads_weight"] = (body.heads.weight.double().T * std).float().contiguous().detach().numpy()
     arrays["whitening_std"] = std.float().numpy()
-    arrays["heads_bias"] = (body.heads.bias.double() * std + mean).float().detach().numpy()
+    for name, heads in heads_of(model).items():
+        arrays[f"{name}_weight"] = (heads.weight.double().T * std).float().contiguous().detach().numpy()
+        arrays[f"{name}_bias"] = (heads.bias.double() * std + mean).float().detach().numpy()
     return arrays
 
 
@@ -99,7 +81,7 @@ def load_run(name):
     state = torch.load(sources.WORK / "runs" / name / "checkpoint.pt", map_location="cpu", weights_only=True)
     whitening = state["average"]["whitening_mean"], state["average"]["whitening_std"]
     model = build_network(whitening)
-    model.load_state_dict(state["average"])
+    model.load_state_dict(state["average"])  # with the points that this run was trained to see
     return model.eval(), state["step"]
 
 

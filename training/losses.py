@@ -69,15 +69,15 @@ def apart(network, parameters, truth):
 
 def losses(network, output, truth):
     """Each loss by name, unweighted; `output` of `network(crops)`, truth unwhitened (B, 104)."""
-    whitened, (glance, seen, error), points, refined, reverse = output
+    whitened, (glance, closer, seen, error), points, refined, reverse = output
     whitened_truth = (truth - network.whitening_mean) / network.whitening_std
     target = network.points(truth)
     landmarks = target[:, :, :68]
-    glance, seen = ((CROP / 2) * (at + 1).transpose(1, 2) for at in (glance, seen))
+    glance, closer, seen = ((CROP / 2) * (at + 1).transpose(1, 2) for at in (glance, closer, seen))
     parts = {
         "landmarks": wing(points[:, :, :68], landmarks),
         "parameters": parameter_loss(whitened, whitened_truth),
-        "sight": (wing(glance, target[:, :2]) + wing(seen, target[:, :2])) / 2,
+        "sight": sum(wing(at, target[:, :2]) for at in (glance, closer, seen)) / 3,
         "error": error_loss(error, (seen - target[:, :2]).detach()),
         **apart(network, network.unwhiten(whitened), truth),
         "units": ((whitened - whitened_truth)[:, -EXPRESSION:] ** 2).mean(),

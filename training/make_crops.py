@@ -1,4 +1,4 @@
-"""Build the training and validation crops: `python -m training.make_crops [--count N] [--workers 2]`.
+"""Build the training and validation crops: `python -m training.make_crops [--count N] [--first K] [--workers 2]`.
 
 Every crop is a portrait on the head model, rendered again under known parameters: the fitted ones with a small turn
 (realistic), or turned to +-90 degrees, warped in identity and expression (exact truth everywhere). Light, backdrop,
@@ -271,12 +271,14 @@ def _one(job):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--count", type=int, default=198_000)
+    arguments.add_argument("--first", type=int, default=0, help="number, and seed, of the first shard")
     arguments.add_argument("--workers", type=int, default=2)
     options = arguments.parse_args()
     CROPS.mkdir(parents=True, exist_ok=True)
     if not (CROPS / "validation_00_labels.npz").exists():
         CropMaker(validation=True).shard(CROPS / "validation_00", 2000, 10**6, exact=True)
-    jobs = [(CROPS / f"train_{k:02d}", SHARD, k) for k in range(-(-options.count // SHARD))]
+    shards = range(options.first, options.first - (-options.count // SHARD))
+    jobs = [(CROPS / f"train_{k:02d}", SHARD, k) for k in shards]
     if not jobs:
         return
     with multiprocessing.get_context("spawn").Pool(options.workers, _start) as pool:

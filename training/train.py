@@ -20,18 +20,21 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from training import sources
+from synergy_blender.face import assets
+from training import sources, unfold
 from training.expressions import NAMES
 from training.fit_landmarks import LandmarkModel
 from training.losses import WEIGHTS, losses, total
 from training.make_crops import CROPS, SIZE
-from training.network import EXPRESSION, IDENTITY, POSE, SynergyNet
+from training.network import EXPRESSION, IDENTITY, LANDMARKS, POSE, SynergyNet
+from training.shipped import take_shipped
 
 SURFACE_POINTS = 200
 SHOWN_EXPRESSIONS = ("jawOpen", "eyeBlinkLeft", "mouthSmileLeft", "browInnerUp", "mouthPucker")
 SMALLEST_STD = 0.12  # of an expression: rare ones are not blown up by whitening
 WARM_UP_STEPS = 300
-SIZES = ((0.35, 96), (1.0, 120))  # crop sizes up to these shares of the run
+SMALL, SMALL_SIZE = 0.35, 96  # share of the run that looks at smaller crops, and their size
+MEASURED = 40  # batches on which the norms of shipped weights are measured
 SYNERGY_FROM = 0.88  # share of the run after which all modules are trained
 
 
@@ -110,13 +113,22 @@ def parameters_of(labels):
     )
 
 
-def build_network(whitening):
-    landmarks, more = LandmarkModel.load().ibug(), surface_points()
+def build_network(whitening, shipped=None):
+    """A SynergyNet on the points of the head: chosen anew, or those that `shipped` weights were trained to see."""
+    landmarks = LandmarkModel.load().ibug()
+    more = surface_points() if shipped is None else points_of(shipped)
     mean, identity, expression = (
         torch.as_tensor(np.concatenate(pair, axis=-2))
         for pair in zip((landmarks.mean, landmarks.identity, landmarks.expression), more, strict=True)
     )
     return SynergyNet(mean, identity, expression, *map(torch.as_tensor, whitening))
+
+
+def points_of(shipped):
+    """What the add-on's weights know of the surface's points, as (mean, identity, expression)."""
+    first = LANDMARKS
+    mean, basis = shipped["points_mean"][first:], shipped["points_basis"][:, first:]
+    return mean, basis[:IDENTITY], basis[IDENTITY:]
 
 
 def augment(crops, generator):
@@ -184,6 +196,19 @@ def inherit(network, state):
             mine.copy_(state[name])
 
 
+def begin_with_shipped(network, arrays, data):
+    """Go on from the weights the add-on ships, with batch norms measured on crops and their landmarks."""
+    stream = batches(data, Mirror(), 50, 0)
+    generator = torch.Generator().manual_seed(0)
+    seen = [next(stream) for _ in range(MEASURED)]
+    crops = [augment(torch.as_tensor(pictures).permute(0, 3, 1, 2).float(), generator) for pictures, _ in seen]
+    landmarks = [network.points(torch.as_tensor(truth))[:, :, :68] for _, truth in seen]
+    pairs = take_shipped(network, arrays)
+    inner = set(network.image_to_parameters.modules())
+    for module, inputs in ((network.image_to_parameters, crops), (network.landmarks_to_parameters, landmarks)):
+        unfold.measure(module, [pair for pair in pairs if (pair[0] in inner) == (inputs is crops)], inputs)
+
+
 @torch.no_grad()
 def blend_in(average, network, step):
     """Move the averaged weights towards the network's, over about 500 steps."""
@@ -231,7 +256,7 @@ def validate(network, data, device, size=SIZE):
         box = (target.amax(2) - target.amin(2)).prod(1).sqrt()
         plain.append((points[:, :2, :68] - target).norm(dim=1).mean(1) / box)
         refined.append((better[:, :2] - target).norm(dim=1).mean(1) / box)
-        spots = (SIZE / 2) * (sight[1][:, :68] + 1).transpose(1, 2)
+        spots = (SIZE / 2) * (sight[2][:, :68] + 1).transpose(1, 2)
         seen.append((spots - target).norm(dim=1).mean(1) / box)
         found = network.unwhiten(whitened)
         yaw.append(angles(truth[:, :POSE])[:, 1].abs())
@@ -269,7 +294,8 @@ def main():
     options.add_argument("--batch", type=int, default=32)
     options.add_argument("--rate", type=float, default=4e-3)
     options.add_argument("--name", default="first")
-    options.add_argument("--start-from", help="name of a run whose weights are the start")
+    options.add_argument("--start-from", help="name of a run whose weights are the start, or 'shipped'")
+    options.add_argument("--small", type=float, default=SMALL, help="share of the run that looks at smaller crops")
     options.add_argument("--decay", type=float, default=0.85, help="share of the run in which the rate falls")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--synergy-from", type=float, default=SYNERGY_FROM, help="share of the run it joins after")
@@ -286,11 +312,17 @@ def main():
     std[-EXPRESSION:] = np.maximum(std[-EXPRESSION:], SMALLEST_STD)
     std[11] = 1.0  # the depth offset of the crop is 0 by definition
     whitening = truth.mean(0), std
-    if options.start_from:
+    shipped = None
+    if options.start_from == "shipped":
+        start = shipped = assets.load(sources.ASSETS / "synergynet.npz", "SynergyNet")
+        whitening = whitening[0], start["whitening_std"]
+    elif options.start_from:
         start = torch.load(sources.WORK / "runs" / options.start_from / "checkpoint.pt", weights_only=True)["average"]
         whitening = start["whitening_mean"], start["whitening_std"]
-    network = build_network(whitening).to(device, memory_format=torch.channels_last)
-    if options.start_from:
+    network = build_network(whitening, shipped).to(device, memory_format=torch.channels_last)
+    if options.start_from == "shipped":
+        begin_with_shipped(network, start, data)
+    elif options.start_from:
         inherit(network, start)
     average = copy.deepcopy(network)
     decayed = [p for p in network.parameters() if p.ndim > 1]
@@ -333,7 +365,7 @@ def main():
         crops = torch.as_tensor(pictures).to(device).permute(0, 3, 1, 2).float()
         truth = torch.as_tensor(parameters).to(device)
         crops = augment(crops, generator)
-        size = next(size for share, size in SIZES if step < share * steps)
+        size = SMALL_SIZE if step < options.small * steps else SIZE
         if size < SIZE:
             crops = F.interpolate(crops, size, mode="area")
         crops = crops.contiguous(memory_format=torch.channels_last)

@@ -18,13 +18,14 @@ from torch import nn
 
 from synergy_blender.face import assets
 from synergy_blender.face import detector as runtime
-from training import sources
+from training import face_free, sources, unfold
 from training.compose import Composer
-from training.fold import folded, plain
+from training.fold import folded
 from training.network import convolution
 from training.train import blend_in, keep_memory
 
 CANVAS = 256
+MEASURED = 24  # batches, and pictures in each, on which the norms of shipped weights are measured
 WARM_UP_STEPS, DECAY_SHARE = 200, 0.3
 SMALLEST, LARGEST = 11, 210  # side of a face's square on the canvas
 SIDES = ((0, 44), (34, 100), (80, 10**6))  # sides that each level must find; where ranges overlap both do
@@ -74,22 +75,23 @@ class Network(nn.Module):
             outputs.append(self.head[level](merged).float())
         return outputs[::-1]
 
+    def layers(self):
+        """Names of the shipped weights and their layers."""
+        yield "stem", self.stem
+        for i, block in enumerate(self.blocks):
+            yield f"block{i:02d}_depthwise", block[0]
+            yield f"block{i:02d}_project", block[1]
+        for level, (lateral, head) in enumerate(zip(self.lateral, self.head, strict=True)):
+            yield f"lateral{level}", lateral
+            yield f"head{level}_depthwise", head[0]
+            yield f"head{level}_hidden", head[1]
+            yield f"head{level}_output", head[2]
+
     def arrays(self):
         """All weights, batch-norm folded, by the names of the NumPy detector."""
         table = {}
-
-        def add(name, pair):
-            table[f"{name}_weight"], table[f"{name}_bias"] = pair
-
-        add("stem", folded(self.stem))
-        for i, block in enumerate(self.blocks):
-            add(f"block{i:02d}_depthwise", folded(block[0]))
-            add(f"block{i:02d}_project", folded(block[1]))
-        for level, (lateral, head) in enumerate(zip(self.lateral, self.head, strict=True)):
-            add(f"lateral{level}", plain(lateral))
-            add(f"head{level}_depthwise", folded(head[0]))
-            add(f"head{level}_hidden", folded(head[1]))
-            add(f"head{level}_output", plain(head[2]))
+        for name, layer in self.layers():
+            table[f"{name}_weight"], table[f"{name}_bias"] = folded(layer)
         return table
 
 
@@ -149,6 +151,25 @@ def batches(size, seed):
         yield ready.get()
 
 
+def begin_with_shipped(network):
+    """Go on from the weights the add-on ships, with batch norms measured on composed pictures."""
+    weights, stream = runtime.load().weights, batches(MEASURED, 10**5)
+    seen = [torch.as_tensor(next(stream)[0]).permute(0, 3, 1, 2).float() / 127.5 - 1 for _ in range(MEASURED)]
+    pairs = []
+    for name, layer in network.layers():
+        unfold.take(layer, weights[f"{name}_weight"], weights[f"{name}_bias"])
+        if isinstance(layer, nn.Sequential):
+            pairs.append((layer[0], layer[1]))
+    unfold.measure(network, pairs, seen)
+    network.train()
+
+
+def alarms_on_face_free(find):
+    """False alarms per picture and the number of pictures, on face-free pictures held back."""
+    pictures = face_free.load(validation=True)
+    return sum(len(find(picture)) for picture in pictures) / max(1, len(pictures)), len(pictures)
+
+
 def evaluate(find, pictures=300, seed=10**6):
     """Recall and false alarms per picture of `find`, a Detector, on composed pictures of held-back portraits, 640x480,
     with faces from 24 to 400 pixels."""
@@ -172,12 +193,15 @@ def main():
     options.add_argument("--pictures", type=int, default=200_000)
     options.add_argument("--batch", type=int, default=32)
     options.add_argument("--rate", type=float, default=3e-3)
+    options.add_argument("--from-shipped", action="store_true", help="go on from the weights the add-on ships")
     options = options.parse_args()
     keep_memory()
     cv2.setNumThreads(1)
     torch.manual_seed(0)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = Network().to(device, memory_format=torch.channels_last)
+    if options.from_shipped:
+        begin_with_shipped(network)
     average = copy.deepcopy(network)
     optimizer = torch.optim.AdamW(network.parameters(), options.rate, weight_decay=0.01)
     steps = options.pictures // options.batch
@@ -215,13 +239,15 @@ def main():
                 f"{step}/{steps} score {score.item():.3f} square {square.item():.3f} {speed:.0f} pictures/s", flush=True
             )
             started = time.time()
-        if step % 250 == 0 or step == steps:
+        if step % 500 == 0 or step == steps:
             state = {"network": network.state_dict(), "average": average.state_dict()}
             torch.save({**state, "optimizer": optimizer.state_dict(), "step": step}, checkpoint.with_suffix(".partial"))
             checkpoint.with_suffix(".partial").replace(checkpoint)
             arrays = copy.deepcopy(average).cpu().eval().arrays()
             recall, alarms = evaluate(runtime.Detector(arrays), 150)
-            print(f"validation {step}: recall {recall:.1%}, {alarms:.3f} false alarms per picture", flush=True)
+            bare, _ = alarms_on_face_free(runtime.Detector(arrays))
+            text = f"recall {recall:.1%}, {alarms:.3f} false alarms per picture, {bare:.3f} on face-free ones"
+            print(f"validation {step}: {text}", flush=True)
             assets.save(checkpoint.with_name("detector.npz"), "face detector", arrays)
             if step == steps:
                 assets.save(sources.ASSETS / "detector.npz", "face detector", arrays)

@@ -34,16 +34,22 @@ class TorchImageToParameters(ImageToParameters):
         last, kept = self.features(x / 127.5 - 1, (DETAIL, FINE, DEEP))
         seen, near = self._sight(kept[FINE], kept[DEEP])
         pooled = (last * w["pooling_weight"].permute(2, 0, 1)).mean((2, 3))
-        looked = torch.cat([_look(kept[DETAIL], seen), _look(near, seen)], 2)
-        closer = torch.einsum("bkf,kfo->bko", looked, w["closer_weight"]) + w["closer_bias"]
+
+        def at(points):
+            return torch.cat([_look(kept[DETAIL], points), _look(near, points)], 2)
+
+        closer = torch.einsum("bkf,kfo->bko", at(seen), w["closer_weight"]) + w["closer_bias"]
         seen = seen + closer[..., :2] / CROP
-        face = seen[:, :LANDMARKS]
-        looked = torch.cat([_look(kept[DETAIL], face), _look(near, face)], 2).flatten(1)
-        flat = seen.flatten(1)
+        features = at(seen)
+        looked = torch.relu(features[:, :LANDMARKS].flatten(1) @ w["from_look_weight"] + w["from_look_bias"])
+        again = torch.einsum("bkf,kfo->bko", features, w["again_weight"]) + w["again_bias"]
+        again = again + (looked @ w["together_weight"]).view(again.shape)
+        seen = seen + again[..., :2] / CROP
+        flat, looked = seen.flatten(1), at(seen[:, :LANDMARKS]).flatten(1)
         hidden = torch.relu(flat @ w["from_sight_weight"] + w["from_sight_bias"])
-        close = torch.relu(looked @ w["from_look_weight"] + w["from_look_bias"])
+        close = torch.relu(looked @ w["from_last_look_weight"] + w["from_last_look_bias"])
         parameters = torch.cat([pooled, flat, hidden, close], 1) @ w["heads_weight"] + w["heads_bias"]
-        points, errors = (CROP / 2) * (seen + 1), closer[..., 2].clamp(*LOG_ERRORS).exp()
+        points, errors = (CROP / 2) * (seen + 1), (closer + again)[..., 2].clamp(*LOG_ERRORS).exp()
         return list(zip(*(t.cpu().numpy() for t in (parameters, points, errors)), strict=True))
 
     def _sight(self, fine, deep):

@@ -39,6 +39,8 @@ def shapes():
     table |= {"closer_weight": (POINTS, look, 3), "closer_bias": (POINTS, 3)}
     table |= {"from_sight_weight": (2 * POINTS, SEEN), "from_sight_bias": (SEEN,)}
     table |= {"from_look_weight": (LANDMARKS * look, LOOKED), "from_look_bias": (LOOKED,)}
+    table |= {"together_weight": (LOOKED, 3 * POINTS), "again_weight": (POINTS, look, 3), "again_bias": (POINTS, 3)}
+    table |= {"from_last_look_weight": (LANDMARKS * look, LOOKED), "from_last_look_bias": (LOOKED,)}
     table |= {"heads_weight": (FEATURES + 2 * POINTS + SEEN + LOOKED, PARAMETERS), "heads_bias": (PARAMETERS,)}
     # spread of each parameter in training, to compare errors by; how precise the regressed shape is
     table |= {"whitening_std": (PARAMETERS,), "precision": (SHAPE, SHAPE)}
@@ -93,16 +95,23 @@ class ImageToParameters:
                 seen, near = self.sight(fine, x)
         x = layers.clip6(layers.pointwise(x, w["last_weight"], w["last_bias"]))
         x *= w["pooling_weight"]
-        closer = np.concatenate([look(detail, seen), look(near, seen)], 1)[:, None] @ w["closer_weight"]
-        closer = closer[:, 0] + w["closer_bias"]
+
+        def at(points):
+            return np.concatenate([look(detail, points), look(near, points)], 1)
+
+        closer = (at(seen)[:, None] @ w["closer_weight"])[:, 0] + w["closer_bias"]
         seen = seen + closer[:, :2] / CROP
-        landmarks = seen[:LANDMARKS]
-        looked = np.concatenate([look(detail, landmarks), look(near, landmarks)], 1).ravel()
-        flat = seen.ravel()
+        features = at(seen)
+        looked = np.maximum(features[:LANDMARKS].ravel() @ w["from_look_weight"] + w["from_look_bias"], 0)
+        again = (features[:, None] @ w["again_weight"])[:, 0] + w["again_bias"]
+        again += (looked @ w["together_weight"]).reshape(again.shape)
+        seen = seen + again[:, :2] / CROP
+        flat, looked = seen.ravel(), at(seen[:LANDMARKS]).ravel()
         hidden = np.maximum(flat @ w["from_sight_weight"] + w["from_sight_bias"], 0)
-        close = np.maximum(looked @ w["from_look_weight"] + w["from_look_bias"], 0)
+        close = np.maximum(looked @ w["from_last_look_weight"] + w["from_last_look_bias"], 0)
+        errors = np.exp((closer + again)[:, 2].clip(*LOG_ERRORS))
         parameters = np.concatenate([x.mean((0, 1)), flat, hidden, close]) @ w["heads_weight"] + w["heads_bias"]
-        return parameters, (CROP / 2) * (seen + 1), np.exp(closer[:, 2].clip(*LOG_ERRORS))
+        return parameters, (CROP / 2) * (seen + 1), errors
 
     def several(self, crops):
         """The same of each of some crops."""
