@@ -40,11 +40,11 @@ def look(image, vertices, texels):
     before = _before_backdrop(view)
     here = view.project(texels, np.arange(len(texels.at)))
     like_skin, cheeks = skin_tones(here, texels)
-    here = _doubted(here, like_skin(here) * before(here, texels), texels)
+    here = doubted(here, here.trust * like_skin(here) * before(here, texels), texels)
     trust = np.zeros(len(texels.at), np.float32)
     trust[here.rows] = here.trust
     there = view.project(texels, np.flatnonzero(trust < SURE), mirror=True)
-    return here, _doubted(there, like_skin(there) * before(there, texels), texels), cheeks
+    return here, doubted(there, there.trust * like_skin(there) * before(there, texels), texels), cheeks
 
 
 class View:
@@ -82,9 +82,9 @@ class View:
         return Seen(*in_blocks(part, len(rows)))
 
 
-def _doubted(seen, like, texels):
-    """The same with `like` (m,) taken from its trust, and that softened towards what is not believed."""
-    return replace(seen, trust=_soften(seen.rows, seen.trust * like, texels))
+def doubted(seen, trust, texels):
+    """The same with another trust (m,), softened towards what is not believed."""
+    return replace(seen, trust=_soften(seen.rows, trust, texels))
 
 
 def skin_tones(seen, texels):
