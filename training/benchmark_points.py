@@ -5,7 +5,7 @@ the three bins of yaw, not of all pictures.
 """
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from synergy_blender import engine, models, official
 from synergy_blender.official import array_file
@@ -13,6 +13,7 @@ from synergy_blender.official.crops import ABOUT, resized
 from synergy_blender.official.faces import BOX
 from synergy_blender.official.network import CROP
 from synergy_blender.official.pickled import UnsafeFile
+from training import benchmark_sheet
 
 BORDER = 5  # black pixels about every crop, as in the authors' training
 PLACES = (".", "eval", "test.data", "test.configs", "configs")  # where in a dataset's folder its files may lie
@@ -48,7 +49,16 @@ def run(name, folder, model, convention, figure=None):
     gaps = np.linalg.norm(found - wanted, axis=1)
     errors = 100 * np.where(known, gaps, 0).sum(1) / np.maximum(known.sum(1), 1) / sides
     if figure:
-        draw(figure, files, rois, found, np.where(known[:, None], wanted, np.nan), errors)
+        wanted = np.where(known[:, None], wanted, np.nan)
+
+        def case(k):
+            picture = Image.open(files[k])
+            corner, scale = rois[k, :2], np.array(picture.size) / (rois[k, 2:] - rois[k, :2])
+            both = ((wanted[k], benchmark_sheet.WANTED), (found[k], benchmark_sheet.FOUND))
+            marks = [((points.T - corner) * scale, colour) for points, colour in both]
+            return picture, (0, 0, *picture.size), marks, f"{errors[k]:.2f} %"
+
+        benchmark_sheet.draw(figure, errors, case)
     return by_yaw(errors, np.abs(yaws)) | (of_angles(folder, angles) if name != "aflw" else {})
 
 
@@ -141,22 +151,3 @@ def _array(folder, name, count):
     if len(values) != count:
         raise ValueError(f"{path} holds {len(values)} rows, not one for each of {count} pictures.")
     return values.astype(float)
-
-
-def draw(path, files, rois, found, wanted, errors, side=240, count=6):
-    """A picture of the worst cases above the median ones: what was found in red over the truth in green."""
-    order = np.argsort(errors)
-    middle = len(order) // 2
-    rows = order[::-1][:count], order[max(0, middle - count // 2) :][:count]
-    sheet = Image.new("RGB", (side * count, side * 2))
-    for row, chosen in enumerate(rows):
-        for column, k in enumerate(chosen):
-            tile = Image.open(files[k]).convert("RGB").resize((side, side))
-            pen = ImageDraw.Draw(tile)
-            for points, colour in ((wanted[k], (60, 220, 60)), (found[k], (240, 40, 40))):
-                place = (points.T - rois[k, :2]) * side / (rois[k, 2:] - rois[k, :2])
-                for x, y in place[np.isfinite(place).all(1)]:
-                    pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=colour)
-            pen.text((4, 4), f"{errors[k]:.2f} %", fill=(255, 255, 255))
-            sheet.paste(tile, (column * side, row * side))
-    sheet.save(path)

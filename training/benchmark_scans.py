@@ -4,12 +4,13 @@ import xml.etree.ElementTree as xml
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 from scipy.spatial import cKDTree
 
 from synergy_blender import photo
 from synergy_blender.face.pose import similarity
 from synergy_blender.face.surface import in_triangles
+from training import benchmark_sheet
 
 # outer and inner corner of the right eye, inner and outer of the left, under the nose, corners of the mouth
 SEVEN = [36, 39, 42, 45, 33, 48, 54]
@@ -33,17 +34,25 @@ def run(name, folder, model, figure=None):
             print(f"no face was found in {path}")
             continue
         off = shape_error(model.head, faces[0], scan, marks, name == "florence")
-        results.append((path, picture, faces[0], off.mean()))
+        results.append((picture, faces[0], off.mean()))
         errors.append(off)
     if not errors:
         raise ValueError("No face was found in any of the pictures.")
     if figure:
-        draw(figure, results)
+        benchmark_sheet.draw(figure, [error for *_, error in results], lambda k: _case(*results[k]))
     if name == "florence":
         return {"NME": 100 * float(np.mean([off.mean() for off in errors])), "pictures": len(errors)}
     every = np.concatenate(errors)
     figures = {"median mm": float(np.median(every)), "mean mm": float(every.mean()), "std mm": float(every.std())}
     return figures | {"pictures": len(errors)}
+
+
+def _case(picture, face, error):
+    """What `benchmark_sheet.draw` shows of one picture: the face with its landmarks."""
+    x0, y0, x1, y1 = face.box
+    middle, half = np.array([x0 + x1, y0 + y1]) / 2, 0.7 * (x1 - x0)
+    marks = [(face.landmarks[:, :2], benchmark_sheet.FOUND)]
+    return Image.fromarray(picture), (*(middle - half), *(middle + half)), marks, f"{error:.3f}"
 
 
 def shape_error(head, face, scan, marks, as_florence):
@@ -169,22 +178,3 @@ def picked(path):
     if len(points) != 7:
         raise ValueError(f"{path} holds {len(points)} points, not seven.")
     return np.array([[float(point.get(axis)) for axis in "xyz"] for point in points])
-
-
-def draw(path, results, side=240, count=6):
-    """A picture of the worst cases above the median ones, with the landmarks found."""
-    order = sorted(results, key=lambda one: -one[3])
-    middle = len(order) // 2
-    sheet = Image.new("RGB", (side * count, side * 2))
-    for row, chosen in enumerate((order[:count], order[max(0, middle - count // 2) :][:count])):
-        for column, (_, picture, face, error) in enumerate(chosen):
-            x0, y0, x1, y1 = face.box
-            middle_of, half = np.array([x0 + x1, y0 + y1]) / 2, 0.7 * (x1 - x0)
-            corner = middle_of - half
-            tile = Image.fromarray(picture).crop((*corner, *(middle_of + half))).resize((side, side))
-            pen = ImageDraw.Draw(tile)
-            for x, y in (face.landmarks[:, :2] - corner) * side / (2 * half):
-                pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=(240, 40, 40))
-            pen.text((4, 4), f"{error:.3f}", fill=(255, 255, 255))
-            sheet.paste(tile, (column * side, row * side))
-    sheet.save(path)
