@@ -170,21 +170,30 @@ def alarms_on_face_free(find):
     return sum(len(find(picture)) for picture in pictures) / max(1, len(pictures)), len(pictures)
 
 
-def evaluate(find, pictures=300, seed=10**6):
-    """Recall and false alarms per picture of `find`, a Detector, on composed pictures of held-back portraits, 640x480,
-    with faces from 24 to 400 pixels."""
+def composed(pictures, seed):
+    """Pictures 640x480 of held-back portraits, with faces from 24 to 400 pixels, and each one's faces (x, y, side)."""
     composer, rng = Composer(480, 640, 24, 400, validation=True), np.random.default_rng(seed)
-    found = total = alarms = 0
     for _ in range(pictures):
-        picture, faces = composer.draw(rng)
-        squares = np.array([[*f.centre, f.side] for f in find(picture)]).reshape(-1, 3)
-        hit = np.zeros(len(squares), bool)
-        for x, y, side in faces:
-            gap = np.abs(squares[:, :2] - [x, y]).max(1) if len(squares) else np.zeros(0)
-            match = (gap < 0.35 * side) & (np.abs(np.log2(squares[:, 2] / side)) < 0.6)
-            found += match.any()
-            hit |= match
-        total, alarms = total + len(faces), alarms + (~hit).sum()
+        yield composer.draw(rng)
+
+
+def hits(squares, faces):
+    """How many of a picture's faces the squares (n, 3) find, and how many squares are false alarms."""
+    found, hit = 0, np.zeros(len(squares), bool)
+    for x, y, side in faces:
+        gap = np.abs(squares[:, :2] - [x, y]).max(1) if len(squares) else np.zeros(0)
+        match = (gap < 0.35 * side) & (np.abs(np.log2(squares[:, 2] / side)) < 0.6)
+        found += match.any()
+        hit |= match
+    return found, (~hit).sum()
+
+
+def evaluate(find, pictures=300, seed=10**6):
+    """Recall and false alarms per picture of `find`, a Detector, on composed pictures."""
+    found = total = alarms = 0
+    for picture, faces in composed(pictures, seed):
+        right, wrong = hits(np.array([[*f.centre, f.side] for f in find(picture)]).reshape(-1, 3), faces)
+        found, total, alarms = found + right, total + len(faces), alarms + wrong
     return found / total, alarms / pictures
 
 

@@ -18,7 +18,7 @@ LEVELS = (8, 16, 32)  # picture pixels per cell
 WIDTH = 48  # channels of the merged levels
 OUTPUTS = 4  # score, x and y from the cell's centre in cells, log2 of the side over four cells
 SIZE = 640  # the picture is looked at with its longer side so many pixels long, and half as many
-THRESHOLD = 0.8
+THRESHOLD = 0.75  # `training.detector_threshold` prints what each finds
 OVERLAP = 0.35  # intersection over union above which two squares are one face
 WITHIN = 0.45  # of a face's side: no other face's middle is so near its own
 
@@ -79,7 +79,7 @@ class Detector:
             outputs.append(dense(y, f"head{level}_output"))
         return outputs[::-1]
 
-    def looks(self, picture):
+    def looks(self, picture, threshold=THRESHOLD):
         """Candidates (n, 4) in a picture (H, W, 3) uint8 seen at both sizes."""
         height, width = picture.shape[:2]
         scale = SIZE / max(height, width)
@@ -94,7 +94,7 @@ class Detector:
         with ThreadPoolExecutor(1) as other:  # the small look takes the core that the large one leaves idle
             second = other.submit(self.maps, small)
             both = (self.maps(large), scale), (second.result(), scale / 2)
-        return np.concatenate([decode(maps) / [1, s, s, s] for maps, s in both])
+        return np.concatenate([decode(maps, threshold) / [1, s, s, s] for maps, s in both])
 
     def __call__(self, picture):
         """Faces (list of Face) in a picture (H, W, 3) uint8 RGB, largest first."""
