@@ -168,10 +168,12 @@ class CropMaker:
         wanted = sources.well_labelled(validation)
         rows = [i for i, n in enumerate(fits["names"]) if n in wanted and fits["nme"][i] < WORST_FIT][:limit]
         data = {k: fits[k] for k in ("identity", "expression", "scale", "rotation", "centre")}
+        residual, points = fits["residual"], np.load(sources.WORK / "head_landmarks.npz")
         self.portraits = []
         for i in rows:
             photo = cv2.cvtColor(cv2.imread(str(sources.DATA / fits["names"][i])), cv2.COLOR_BGR2RGB)
-            self.portraits.append(build(self.head, photo, **{k: v[i] for k, v in data.items()}))
+            marks = points["triangle"], points["weights"], residual[i]
+            self.portraits.append(build(self.head, photo, marks=marks, **{k: v[i] for k, v in data.items()}))
         self.photos = [p.photo for p in self.portraits]
         loud = [i for i, name in enumerate(NAMES) if name.startswith(_LOUD)]
         self.calm = np.array([np.abs(p.expression[loud]).max() < CALM for p in self.portraits])

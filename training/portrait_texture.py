@@ -12,6 +12,7 @@ import numpy as np
 
 from training.embed_landmarks import rotation_matrix
 from training.rasterize import interpolate, interpolate_corners, rasterize, to_picture, vertex_normals
+from training.register import Offsets, trust
 
 SHEET_DEPTH = -0.05  # metres behind the eyes: the plane of ears and hair
 SHEET_CELLS = 28
@@ -106,8 +107,12 @@ def plain_colours(head, vertices, skin, iris):
     return colour
 
 
-def build(head, photo, identity, expression, scale, rotation, centre):
-    """A Portrait from a photo and the parameters fitted to it (picture frame of that photo)."""
+def build(head, photo, identity, expression, scale, rotation, centre, marks=None):
+    """A Portrait from a photo and the parameters fitted to it (picture frame of that photo).
+
+    `marks`, (triangles (K,), weights (K, 3), offsets (K, 2) in metres, y up): points of the head and how far from them
+    the photo shows them; its picture is laid on the head accordingly.
+    """
     shrink = min(1.0, LARGEST_PHOTO / max(photo.shape[:2]))
     if shrink < 1:
         photo = cv2.resize(photo, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
@@ -117,7 +122,8 @@ def build(head, photo, identity, expression, scale, rotation, centre):
     points = to_picture(vertices, scale, rotation, centre)
     index, _, depth = rasterize(points, head.triangles, height, width)
 
-    facing = (vertex_normals(vertices, head.triangles) @ rotation.T)[:, 2]
+    normals = vertex_normals(vertices, head.triangles) @ rotation.T
+    facing = normals[:, 2]
     column, row = np.clip(points[:, :2].astype(int), 0, [width - 1, height - 1]).T
     inside = (points[:, 0] > 0) & (points[:, 1] > 0) & (points[:, 0] < width) & (points[:, 1] < height)
     seen = inside & (facing > 0.1) & (points[:, 2] > depth[row, column] - 0.006 * scale)
@@ -141,6 +147,15 @@ def build(head, photo, identity, expression, scale, rotation, centre):
     number = np.arange((SHEET_CELLS + 1) ** 2).reshape(SHEET_CELLS + 1, -1)
     a, b, c, d = number[:-1, :-1], number[:-1, 1:], number[1:, 1:], number[1:, :-1]
     sheet_triangles = np.concatenate([np.stack(t, -1).reshape(-1, 3) for t in ((a, b, c), (a, c, d))])
+    if marks is not None:
+        triangle, weights, offset = marks
+        at, noise = (
+            np.einsum("kc,kcd->kd", weights, field[head.triangles[triangle]]) for field in (points[:, :2], normals)
+        )
+        moved = Offsets(at, offset * [scale, -scale], trust(noise), scale, (width, height))
+        corners, coordinates = corners + moved(corners), grid + moved(grid)
+    else:
+        coordinates = grid
     covered = cv2.erode((index >= 0).astype(np.uint8), np.ones((5, 5)))
     at = np.clip(grid.astype(int), 0, [width - 1, height - 1])
     hidden = covered[at[:, 1], at[:, 0]] > 0
@@ -152,7 +167,7 @@ def build(head, photo, identity, expression, scale, rotation, centre):
         skin.astype(np.float32),
         (camera @ rotation).astype(np.float32),
         sheet_triangles,
-        grid.astype(np.float32),
+        coordinates.astype(np.float32),
         identity,
         expression,
         rotation,
