@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from synergy_blender.face import head_model, pose, reconstruct, skin, skin_texture
-from synergy_blender.face.reconstruct import to_picture
+from synergy_blender.face.pose import to_picture
 from synergy_blender.face.surface import MATERIALS as TEXTURED
 from synergy_blender.face.surface import in_triangles
 from training import sources

@@ -96,10 +96,10 @@ class Detector:
             both = (self.maps(large), scale), (second.result(), scale / 2)
         return np.concatenate([decode(maps, threshold) / [1, s, s, s] for maps, s in both])
 
-    def __call__(self, picture):
-        """Faces (list of Face) in a picture (H, W, 3) uint8 RGB, largest first."""
+    def __call__(self, picture, threshold=THRESHOLD):
+        """Faces (list of Face) of at least such a score in a picture (H, W, 3) uint8 RGB, largest first."""
         height, width = picture.shape[:2]
-        found = keep_best(self.looks(picture))
+        found = keep_best(self.looks(picture, threshold))
         inside = [f for f in found if 0 <= f.centre[0] <= width and 0 <= f.centre[1] <= height]
         return sorted(inside, key=lambda face: -face.side)
 

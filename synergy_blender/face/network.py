@@ -1,6 +1,7 @@
 """SynergyNet's image-to-parameters network in NumPy: MobileNetV2 with spatial pooling and sight of the landmarks."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -139,10 +140,11 @@ class ImageToParameters:
 
 def view(regress, crop):
     """What the network makes of a crop (120, 120, 3), as evidence for a fit."""
-    return _evidence(regress, regress(crop))
+    return evidence(regress, regress(crop))
 
 
-def _evidence(regress, seen):
+def evidence(regress, seen):
+    """What the network makes of a crop, as evidence for a fit."""
     parameters, points, errors = seen
     identity, expression = np.split(parameters[12:].astype(float), [40])
     start = parameters[:12].astype(float).reshape(3, 4)
@@ -152,7 +154,7 @@ def _evidence(regress, seen):
 def view_both_ways(regress, crop):
     """What the network makes of a crop (120, 120, 3) and of its mirror image: both see all points, each errs in its own
     way, and the mean of their parameters is better than either."""
-    here, there = (_evidence(regress, seen) for seen in regress.several([crop, crop[:, ::-1]]))
+    here, there = (evidence(regress, seen) for seen in regress.several([crop, crop[:, ::-1]]))
     width = np.array([CROP, 0.0])
     shape = regress.mirror @ np.concatenate([there.identity, there.expression])
     back = there.pose * FLIPPED_POSE
@@ -165,6 +167,16 @@ def view_both_ways(regress, crop):
         regress.precision,
         (here.pose + back) / 2,
     )
+
+
+def turned_back(view, quarters):
+    """The evidence of a crop that was turned to the left by some quarters of a turn, as of the crop itself."""
+    c, s = ((1, 0), (0, -1), (-1, 0), (0, 1))[quarters]  # turns to the right, in a frame with y up
+    turn, middle = np.array([[c, -s], [s, c]], float), CROP / 2
+    matrix = view.pose.copy()
+    matrix[:2, :3] = turn @ view.pose[:2, :3]
+    matrix[:2, 3] = middle + turn @ (view.pose[:2, 3] - middle)
+    return replace(view, points=middle + (view.points - middle) @ turn.T, pose=matrix)
 
 
 def view_of_landmarks(regress, landmarks, error):

@@ -63,3 +63,10 @@ def turn(vector):
     x, y, z = vector / max(angle, 1e-12)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+
+
+def to_picture(points, scale, rotation, centre):
+    """Model-frame points (N, 3) in picture pixels under weak perspective: x right, y down, z towards the viewer."""
+    turned = points @ (scale * rotation.T) * [1, -1, 1]
+    turned[:, :2] += centre
+    return turned

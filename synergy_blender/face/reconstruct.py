@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import crop, detector, fit, head_model, network, pose
+from . import crop, detector, faces, fit, head_model, look, network, pose
+from .look import Look, fitted
+from .pose import to_picture
 
-CROP_MARGIN = 1.4  # side of the crop over the side of the square around the landmarks, as in training
 LANDMARK_ERROR, LANDMARK_ROUNDS = 0.35, 8  # of landmarks that are given, crop pixels; steps of the fit to them
-LOOKS = 2  # the second crop is cut around the landmarks that the first one found
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def reconstruct(image, boxes=None, regress=None):
     Raises ValueError for a picture or a box of another form, assets.AssetError for a missing or damaged file.
     """
     looks = [_look(image, face, regress) for face in _faces(image, boxes)]
-    found = [_lay(look, _fit([look]), 0) for look in looks]
+    found = [_lay(seen, fitted([seen]), 0) for seen in looks]
     return sorted(found, key=lambda face: face.box[0] - face.box[2])
 
 
@@ -71,8 +71,8 @@ def reconstruct_person(images, boxes=None, regress=None):
         if not faces:
             raise ValueError(f"There is no face in picture {k + 1}: leave it out or give a box around the face.")
         looks.append(_look(image, max(faces, key=lambda face: face.side), regress))
-    together = _fit(looks)
-    return [_lay(look, together, k) for k, look in enumerate(looks)]
+    together = fitted(looks)
+    return [_lay(seen, together, k) for k, seen in enumerate(looks)]
 
 
 def parameters_from_landmarks(landmarks, identity=None):
@@ -85,21 +85,21 @@ def parameters_from_landmarks(landmarks, identity=None):
     if landmarks.shape != (network.LANDMARKS, 2) or not np.isfinite(landmarks).all():
         raise ValueError(f"Landmarks must be {network.LANDMARKS} pairs of numbers, not {landmarks.shape}.")
     low, high = landmarks.min(0), landmarks.max(0)
-    middle, side = (low + high) / 2, (high - low).max() * CROP_MARGIN
+    middle, side = (low + high) / 2, (high - low).max() * look.MARGIN
     if (high - low).min() < 1:
         raise ValueError("The landmarks lie on one line: give them over the whole face.")
     regress = network.load()
     points = (landmarks - middle) * [1, -1] * network.CROP / side + network.CROP / 2
     view = network.view_of_landmarks(regress, points, LANDMARK_ERROR)
     found = fit.fit(regress.points_mean, regress.points_basis, [view], LANDMARK_ROUNDS, identity)
-    return _lay(_Look(view, middle, side, 1.0), found, 0)
+    return _lay(Look(view, middle, side, 1.0), found, 0)
 
 
 def _faces(image, boxes):
     """The faces found, or those in `boxes`, of a picture that is checked here."""
     image = checked_picture(image)
     find, _, _ = detector.load(), network.load(), head_model.load()  # what is missing is told before a face is sought
-    return find(image) if boxes is None else [_face_in(find, image, box) for box in boxes]
+    return faces.find(image) if boxes is None else [_face_in(find, image, box) for box in boxes]
 
 
 def checked_picture(image):
@@ -130,60 +130,23 @@ def _face_in(find, image, box):
     return detector.Face(tuple(middle), side, float(max(scores)))
 
 
-@dataclass(frozen=True)
-class _Look:
-    """What was seen of a face in a square crop: `middle` (2,) and `side` in picture pixels, the detector's `score`."""
-
-    view: fit.View
-    middle: np.ndarray
-    side: float
-    score: float
-
-    def place(self, found, k):
-        """Scale, rotation and centre in the picture of view `k` of a fit."""
-        ratio = self.side / network.CROP
-        shift = found.shift[k] * ratio
-        centre = self.middle + [shift[0] - self.side / 2, self.side / 2 - shift[1]]
-        return found.scale[k] * ratio, found.rotation[k], centre
-
-
-def _fit(looks):
-    regress = network.load()
-    return fit.fit(regress.points_mean, regress.points_basis, [look.view for look in looks])
-
-
 def _look(image, face, regress):
     """Look at a face twice: the second crop is cut around what the first one found, and seen mirrored as well."""
-    regress, model = regress or network.load(), head_model.load()
-    middle, side = np.array(face.centre), face.side
-    for turn in range(LOOKS):
-        crop_side = side * CROP_MARGIN
-        see = network.view_both_ways if turn == LOOKS - 1 else network.view
-        view = see(regress, crop.square(image, middle, crop_side, network.CROP))
-        look = _Look(view, middle, crop_side, face.score)
-        if turn == LOOKS - 1:
-            return look
-        found = _fit([look])
-        landmarks = model.landmarks(model.vertices(found.identity, found.expression[0]))
-        points = to_picture(landmarks, *look.place(found, 0))[:, :2]
-        if np.isfinite(points).all():
-            # only close by: far away the first look has lost the face
-            low, high = points.min(0), points.max(0)
-            side = float(np.clip((high - low).max(), 0.5 * side, 2 * side))
-            middle = np.clip((low + high) / 2, middle - side / 2, middle + side / 2)
+    regress = regress or network.load()
+    return look.second(image, look.first(image, face, regress), regress)
 
 
-def _lay(look, found, k):
+def _lay(seen, found, k):
     """View `k` of a fit as the Reconstruction of the face that was looked at."""
     model = head_model.load()
     identity, expression = found.identity, found.expression[k]
     shape = model.vertices(identity, expression)
-    scale, rotation, centre = look.place(found, k)
+    scale, rotation, centre = seen.place(found, k)
     points = to_picture(model.landmarks(shape), scale, rotation, centre)
     low, high = points[:, :2].min(0), points[:, :2].max(0)
     half = (high - low).max() / 2
     matrix = np.column_stack([found.scale[k] * rotation, [*found.shift[k], 0]])
-    evidence = np.array([look.score, look.view.errors.mean(), found.distance[k]])
+    evidence = np.array([seen.score, seen.view.errors.mean(), found.distance[k]])
     yaw, pitch, roll = pose.angles(rotation)
     return Reconstruction(
         parameters=np.concatenate([matrix.ravel(), identity, expression]),
@@ -207,10 +170,3 @@ def features_of_confidence(evidence):
     """What the confidence is made of (4,): constant, odds of the detector's score, log error, log distance."""
     score, expected, distance = np.clip(evidence, 1e-3, [1 - 1e-3, np.inf, np.inf])
     return np.array([1.0, np.log(score / (1 - score)), np.log(expected), np.log(distance)])
-
-
-def to_picture(points, scale, rotation, centre):
-    """Model-frame points (N, 3) in picture pixels under weak perspective: x right, y down, z towards the viewer."""
-    turned = points @ (scale * rotation.T) * [1, -1, 1]
-    turned[:, :2] += centre
-    return turned

@@ -7,7 +7,7 @@ import numpy as np
 from mathutils import Matrix
 
 from ..face import crop, perspective
-from ..face.reconstruct import to_picture
+from ..face.pose import to_picture
 from . import frames, sliders
 
 DISTANCE = 1.0  # metres from the head: an orthographic camera sees the same from anywhere

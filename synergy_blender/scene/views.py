@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from .. import photo
-from ..face.reconstruct import to_picture
+from ..face.pose import to_picture
 from . import frames, sliders
 from .head import turn_head
 from .photograph import camera_of, lens_of, place_camera, size_of_photo

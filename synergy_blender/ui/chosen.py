@@ -16,7 +16,7 @@ from bpy.props import (
 
 from .. import models, photo
 from .. import scene as room
-from ..face import AssetError, crop, detector
+from ..face import AssetError, crop, faces
 from ..scene import sliders
 
 PREVIEW = 256  # pixels of the photo in the panel
@@ -153,7 +153,7 @@ def search(scene):
             image = upright(image)
             picture = picture_of(image)
             size = [*picture.shape[1::-1]] * 2
-            for face in detector.load()(picture):
+            for face in faces.find(picture):
                 middle = np.array([*face.centre, *face.centre])
                 boxes.append(np.clip(middle + np.array([-1, -1, 1, 1]) * face.side / 2, 0, size))
             if not boxes:

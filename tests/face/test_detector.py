@@ -1,10 +1,10 @@
-"""The detector's decoding, and what it finds in real pictures."""
+"""The detector's decoding, and the faces that are found in real pictures."""
 
 import numpy as np
 import pytest
 from skimage import data
 
-from synergy_blender.face import detector
+from synergy_blender.face import detector, faces
 
 
 def raw(*faces):
@@ -22,13 +22,13 @@ def test_decode_places_squares():
 
 def test_neighbours_that_see_one_face_become_one():
     maps = raw((4, 10, 0, 0, 0.5), (4, 11, -1, 0, 0.5), (5, 10, 0, -1, 0.55), (12, 3, 0, 0, 0.2))
-    faces = detector.keep_best(detector.decode(maps))
-    assert len(faces) == 2
-    assert faces[0].centre == pytest.approx((168, 72), abs=1) or faces[1].centre == pytest.approx((168, 72), abs=1)
+    found = detector.keep_best(detector.decode(maps))
+    assert len(found) == 2
+    assert found[0].centre == pytest.approx((168, 72), abs=1) or found[1].centre == pytest.approx((168, 72), abs=1)
 
 
 def test_finds_the_astronaut_wherever_she_is():
-    find = detector.load()
+    find = faces.find
     picture = data.astronaut()
     [face] = find(picture)
     assert face.centre == pytest.approx((224, 128), abs=14) and 75 < face.side < 130
@@ -39,7 +39,7 @@ def test_finds_the_astronaut_wherever_she_is():
 def test_finds_the_astronaut_in_a_wide_picture():
     wide = np.full((512, 1500, 3), 128, np.uint8)
     wide[:, 900:1412] = data.astronaut()
-    [face] = detector.load()(wide)
+    [face] = faces.find(wide)
     assert face.centre == pytest.approx((1124, 128), abs=20)
 
 
@@ -48,15 +48,15 @@ def test_sees_no_face_where_there_is_none(name):
     picture = getattr(data, name)()
     if picture.ndim == 2:
         picture = picture[..., None].repeat(3, 2)
-    assert detector.load()(np.ascontiguousarray(picture)) == []
+    assert faces.find(np.ascontiguousarray(picture)) == []
 
 
 def test_finds_the_profile_of_the_man_behind_the_camera_and_nothing_else():
-    [face] = detector.load()(data.camera()[..., None].repeat(3, 2))
+    [face] = faces.find(data.camera()[..., None].repeat(3, 2))
     assert face.centre == pytest.approx((222, 160), abs=14) and 50 < face.side < 100
 
 
 def test_blank_and_noise_hold_no_face():
-    find = detector.load()
+    find = faces.find
     assert find(np.zeros((100, 100, 3), np.uint8)) == []
     assert find(np.random.default_rng(0).integers(0, 255, (240, 320, 3)).astype(np.uint8)) == []

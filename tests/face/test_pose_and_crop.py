@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from synergy_blender.face import crop, pose
-from synergy_blender.face.reconstruct import to_picture
+from synergy_blender.face.pose import to_picture
 
 
 @pytest.mark.parametrize("angles", [(0, 0, 0), (35, -12, 8), (-88, 20, -40), (60, 0, 170), (-15, -45, 90)])

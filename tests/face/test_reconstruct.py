@@ -5,7 +5,7 @@ import pytest
 from skimage import data
 
 from synergy_blender.face import head_model, parameters_from_landmarks, pose, reconstruct, reconstruct_person
-from synergy_blender.face.reconstruct import to_picture
+from synergy_blender.face.pose import to_picture
 
 # The astronaut's 68 landmarks: MediaPipe's, by the usual index map, measured once in the workshop.
 ASTRONAUT = np.array(
@@ -131,6 +131,17 @@ def test_the_face_follows_the_picture(face):
     wide[100:612, 200:712] = data.astronaut()
     [moved] = reconstruct(wide)
     assert np.abs(moved.landmarks[:, :2] - face.landmarks[:, :2] - [200, 100]).mean() < 3
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_photo_may_lie_on_its_side_or_stand_on_its_head(face, quarters):
+    [turned] = reconstruct(np.ascontiguousarray(np.rot90(data.astronaut(), quarters)))
+    x, y = turned.landmarks[:, :2].T
+    for _ in range(quarters):  # a quarter of a turn to the right of a square picture
+        x, y = 512 - y, x
+    assert nme(np.stack([x, y], 1), face.landmarks[:, :2]) < 0.03
+    assert np.cos(np.radians(turned.roll - face.roll + 90 * quarters)) > 0.98
+    assert turned.confidence > 0.9 * face.confidence
 
 
 def test_two_people_come_largest_first(face):

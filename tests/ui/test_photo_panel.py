@@ -167,7 +167,7 @@ def test_preferences_shape_new_heads(registered, monkeypatch):
     assert 20 < max(head.dimensions) < 50  # centimetres
     assert [modifier.type for modifier in head.modifiers] == ["SUBSURF"]
     face, model = sliders.photo_face(head), head_model.load()
-    from synergy_blender.face.reconstruct import to_picture
+    from synergy_blender.face.pose import to_picture
 
     points = to_picture(
         model.landmarks(model.vertices(face.identity, face.expression)), face.scale, face.rotation, face.centre

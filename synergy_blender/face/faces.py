@@ -1,0 +1,36 @@
+"""Where the faces of a picture are: what the detector is sure of, and what it doubts but the network recognises."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from . import detector, look, network
+
+CERTAIN, PROPOSED = 0.95, 0.65  # scores of the detector
+TURNED = 0.7  # score from which a doubtful face is looked at whichever way up it may be
+MOST = 16  # doubtful ones that are looked at, the likeliest: each costs as much as a face
+# Mean error expected of the points, crop pixels, up to which an even chance becomes a face, and the power of the odds
+# that this grows with: by logistic regression of faces and false alarms in composed pictures.
+RECOGNISED, BY_ODDS = 3.2, 0.8
+
+
+def find(image):
+    """The faces, a list of detector.Face, largest first, in a picture (H, W, 3) uint8 RGB.
+
+    Raises assets.AssetError if the detector or the network is missing or damaged.
+    """
+    regress, proposed = network.load(), detector.load()(image, PROPOSED)
+    likely = sorted(proposed, key=lambda face: -face.score)
+    certain = [face for face in likely if face.score >= CERTAIN]
+
+    def recognised(face):
+        """Score and square of a doubtful face, or None: the less likely it is, the better it must be seen."""
+        enough = RECOGNISED * (face.score / (1 - face.score)) ** BY_ODDS
+        seen = look.first(image, face, regress, doubt=enough if face.score > TURNED else np.inf)
+        return [face.score, *np.hstack(look.square_about(seen))] if seen.view.errors.mean() < enough else None
+
+    doubted = likely[len(certain) :][:MOST]
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(recognised, doubted))
+    rows = [[face.score, *face.centre, face.side] for face in certain] + [row for row in found if row]
+    return sorted(detector.keep_best(np.array(rows).reshape(-1, 4)), key=lambda face: -face.side)
