@@ -116,30 +116,42 @@ def flat(seen, texels):
     return colour, trust
 
 
-def hidden_half(turn):
-    """Dissimilarity and colour difference (2,) of the hidden half by `ours`, `mirrored` and `mean`, over all people."""
-    texels, found = texels_of(SIZE), {"ours": [], "mirrored": [], "mean": []}
+def hidden_half(turn, people=None, learned=None):
+    """Dissimilarity and colour difference (2,) of the hidden half by `ours`, `mirrored` and `mean`, over all `people`,
+    and by `learned`, where a function gives it from our texture (S, S, 3), how well each texel was seen (S, S), and the
+    cheeks (3,)."""
+    found = [
+        hidden_of(picture, face, turn if k % 2 else -turn, learned)
+        for k, (picture, face) in enumerate(people or london())
+    ]
+    return {name: np.mean([one[name] for one in found], axis=0) for name in found[0]}
+
+
+def hidden_of(picture, face, degrees, learned=None):
+    """The same of one person, turned by so many degrees."""
+    texels = texels_of(SIZE)
     every = np.arange(len(texels.at))
-    for k, (picture, face) in enumerate(london()):
-        degrees = turn if k % 2 else -turn
-        whole = skin_texture([(picture, face.vertices)], 2 * SIZE, 0.0)
-        truth, sure = flat(look(picture, face.vertices, texels)[0], texels)
-        points = turned(face, degrees, picture.shape)
-        backdrop = np.full_like(picture, np.median(picture[:40].reshape(-1, 3), axis=0).astype(np.uint8))
-        photo, _ = painted(points, whole, backdrop)
-        _, shown = flat(View(photo, points, texels).project(texels, every), texels)
-        far = np.sign(texels.places[:, 0]) == (1 if degrees > 0 else -1)
-        if (shown[far] > HIDDEN).sum() > (shown[~far] > HIDDEN).sum():
-            far = ~far
-        hidden = far & (sure > 0.5) & (shown < HIDDEN)
-        _, there, cheeks = look(photo, points, texels)
-        mean = cheeks * carry(skin.usual(), texels)
-        flipped, trust = flat(there, texels)
-        mirrored = np.where((trust > 0.05)[:, None], flipped, mean)
-        ours = skin_texture([(photo, points)], SIZE, 0.0).reshape(-1, 3)[texels.at].astype(float)
-        for name, colours in (("ours", ours), ("mirrored", mirrored), ("mean", mean)):
-            found[name].append(differences(colours, truth, hidden, texels))
-    return {name: np.mean(values, axis=0) for name, values in found.items()}
+    whole = skin_texture([(picture, face.vertices)], 2 * SIZE, 0.0)
+    truth, sure = flat(look(picture, face.vertices, texels)[0], texels)
+    points = turned(face, degrees, picture.shape)
+    backdrop = np.full_like(picture, np.median(picture[:40].reshape(-1, 3), axis=0).astype(np.uint8))
+    photo, _ = painted(points, whole, backdrop)
+    _, shown = flat(View(photo, points, texels).project(texels, every), texels)
+    far = np.sign(texels.places[:, 0]) == (1 if degrees > 0 else -1)
+    if (shown[far] > HIDDEN).sum() > (shown[~far] > HIDDEN).sum():
+        far = ~far
+    hidden = far & (sure > 0.5) & (shown < HIDDEN)
+    here, there, cheeks = look(photo, points, texels)
+    mean = cheeks * carry(skin.usual(), texels)
+    flipped, trust = flat(there, texels)
+    mirrored = np.where((trust > 0.05)[:, None], flipped, mean)
+    texture = skin_texture([(photo, points)], SIZE, 0.0).astype(float)
+    made = {"ours": texture.reshape(-1, 3)[texels.at], "mirrored": mirrored, "mean": mean}
+    if learned:
+        seen = np.zeros(SIZE * SIZE)
+        seen[texels.at] = flat(here, texels)[1]
+        made["learned"] = learned(texture, seen.reshape(SIZE, SIZE), cheeks).reshape(-1, 3)[texels.at]
+    return {name: differences(colours, truth, hidden, texels) for name, colours in made.items()}
 
 
 def differences(colours, truth, where, texels):

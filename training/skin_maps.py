@@ -1,0 +1,87 @@
+"""Maps of portraits' skin with one side hidden: `python -m training.skin_maps`, for `training.train_synthesiser`.
+
+Every training portrait that looks ahead is laid on the map SIZE wide as photographed; each of ANGLES random turns
+says what a view from there would still show, and `face.texture.synthesise` fills what it would not. Writes
+`work/skin_maps.npz`: per portrait the log of its `colour` over the cheeks' (N, n, 3) with its `trust` (N, n), per turn
+what is `shown` (N, ANGLES, n) 0..1 and the `filled` log colours (N, ANGLES, n, 3), and the texels' places `at` (n,).
+"""
+
+import argparse
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from synergy_blender.face import reconstruct
+from synergy_blender.face.seen import View, look
+from synergy_blender.face.texels import texels_of
+from synergy_blender.face.texture import synthesise
+from training import sources
+from training.bench_texture import flat, turned
+
+SIZE, ANGLES = 128, 4
+TURN = 30, 85  # degrees
+SURE, LARGEST_YAW, LARGEST_PICTURE = 0.97, 20, 512
+PATH = sources.WORK / "skin_maps.npz"
+DARKEST = 4  # of 255, that logarithms are taken of
+
+
+def hide(picture, vertices, points, texels, seen):
+    """What a view with the head's vertices at `points` shows of a photo's skin, as (Seen, Seen of the mirror side) for
+    `synthesise`, and how well it shows every texel (n,). `seen` are both sides as the photo shows them."""
+    every, view = np.arange(len(texels.at)), View(picture, points, texels)
+    both, shown = [], []
+    for mirror, side in zip((False, True), seen, strict=True):
+        _, share = flat(view.project(texels, every, mirror), texels)
+        both.append(replace(side, trust=side.trust * share[side.rows].astype(np.float32)))
+        shown.append(share)
+    return both, shown[0]
+
+
+def of_portrait(rng, picture, face, texels):
+    """The arrays of one portrait by name."""
+    every = np.arange(len(texels.at))
+    here, _, cheeks = look(picture, face.vertices, texels)
+    colour, trust = flat(here, texels)
+    # the mirror side is believed where its own texels are
+    there = View(picture, face.vertices, texels).project(texels, every, mirror=True)
+    flipped = np.zeros(SIZE * SIZE)
+    flipped[texels.at] = trust
+    there = replace(there, trust=there.trust * flipped.reshape(SIZE, SIZE)[:, ::-1].ravel()[texels.at[there.rows]])
+    found = {"shown": [], "filled": []}
+    for _ in range(ANGLES):
+        degrees = rng.uniform(*TURN) * rng.choice([-1, 1])
+        points = turned(face, degrees, picture.shape)
+        (one, other), shown = hide(picture, face.vertices, points, texels, (here, there))
+        filled, *_ = synthesise([(one, other, cheeks)], texels)
+        found["shown"].append(shown)
+        found["filled"].append(np.log(np.maximum(filled, DARKEST) / cheeks))
+    return {
+        "colour": np.log(np.maximum(colour, DARKEST) / cheeks).astype(np.float16),
+        "trust": trust.astype(np.float16),
+        **{name: np.array(values, np.float16) for name, values in found.items()},
+    }
+
+
+def main():
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    rng, texels, found = np.random.default_rng(0), texels_of(SIZE), []
+    allowed = sources.well_labelled()
+    for k, path in enumerate(sources.training_portraits()):
+        if str(path.relative_to(sources.DATA)) not in allowed:
+            continue
+        picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+        shrink = min(1.0, LARGEST_PICTURE / max(picture.shape[:2]))
+        picture = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+        faces = reconstruct(picture)
+        if not faces or faces[0].confidence < SURE or abs(faces[0].yaw) > LARGEST_YAW:
+            continue
+        found.append(of_portrait(rng, picture, faces[0], texels))
+        if len(found) % 100 == 0:
+            print(f"{len(found)} portraits of {k + 1}", flush=True)
+    np.savez(PATH, at=texels.at, **{name: np.stack([one[name] for one in found]) for name in found[0]})
+    print(f"{len(found)} portraits")
+
+
+if __name__ == "__main__":
+    main()
