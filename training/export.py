@@ -87,7 +87,7 @@ def load_run(name):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--name", default="fifth")
+    options.add_argument("--name", default="sixth")
     options = options.parse_args()
     model, step = load_run(options.name)
     arrays = weights_of(model) | precisions_of(model) | {"confidence": np.zeros(4, np.float32)}  # see calibrate

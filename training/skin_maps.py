@@ -1,9 +1,10 @@
-"""Maps of portraits' skin with one side hidden: `python -m training.skin_maps`, for `training.train_synthesiser`.
+"""Maps of skin with one side hidden: `python -m training.skin_maps [--delit]`, for `training.train_synthesiser`.
 
-Every training portrait that looks ahead is laid on the map SIZE wide as photographed; each of ANGLES random turns
-says what a view from there would still show, and `face.texture.synthesise` fills what it would not. Writes
-`work/skin_maps.npz`: per portrait the log of its `colour` over the cheeks' (N, n, 3) with its `trust` (N, n), per turn
-what is `shown` (N, ANGLES, n) 0..1 and the `filled` log colours (N, ANGLES, n, 3), and the texels' places `at` (n,).
+Every training portrait that looks ahead is laid on the map SIZE wide, as photographed or delit; random turns say what
+a view from there would still show, and `face.texture.synthesise` fills what it would not. Writes `work/skin_maps.npz`
+or `work/skin_maps_delit.npz`: per portrait the log of its `colour` over the cheeks' (N, n, 3) with its `trust` (N, n),
+per turn what is `shown` (N, turns, n) 0..1 and the `filled` log colours (N, turns, n, 3), and the texels' places `at`
+(n,).
 """
 
 import argparse
@@ -15,14 +16,14 @@ import numpy as np
 from synergy_blender.face import reconstruct
 from synergy_blender.face.seen import View, look
 from synergy_blender.face.texels import texels_of
-from synergy_blender.face.texture import synthesise
+from synergy_blender.face.texture import synthesise, unlit
 from training import sources
 from training.bench_texture import flat, turned
 
-SIZE, ANGLES = 128, 4
+SIZE, ANGLES = 128, {0.0: 4, 1.0: 2}  # by how much of the light is taken out
 TURN = 30, 85  # degrees
 SURE, LARGEST_YAW, LARGEST_PICTURE = 0.97, 20, 512
-PATH = sources.WORK / "skin_maps.npz"
+PATHS = {0.0: sources.WORK / "skin_maps.npz", 1.0: sources.WORK / "skin_maps_delit.npz"}
 DARKEST = 4  # of 255, that logarithms are taken of
 
 
@@ -38,18 +39,20 @@ def hide(picture, vertices, points, texels, seen):
     return both, shown[0]
 
 
-def of_portrait(rng, picture, face, texels):
+def of_portrait(rng, picture, face, texels, delit):
     """The arrays of one portrait by name."""
     every = np.arange(len(texels.at))
     here, _, cheeks = look(picture, face.vertices, texels)
-    colour, trust = flat(here, texels)
+    _, trust = flat(here, texels)
     # the mirror side is believed where its own texels are
     there = View(picture, face.vertices, texels).project(texels, every, mirror=True)
     flipped = np.zeros(SIZE * SIZE)
     flipped[texels.at] = trust
     there = replace(there, trust=there.trust * flipped.reshape(SIZE, SIZE)[:, ::-1].ravel()[texels.at[there.rows]])
+    here, there, cheeks = unlit(here, there, cheeks, texels, delit)
+    colour, trust = flat(here, texels)
     found = {"shown": [], "filled": []}
-    for _ in range(ANGLES):
+    for _ in range(ANGLES[delit]):
         degrees = rng.uniform(*TURN) * rng.choice([-1, 1])
         points = turned(face, degrees, picture.shape)
         (one, other), shown = hide(picture, face.vertices, points, texels, (here, there))
@@ -64,7 +67,9 @@ def of_portrait(rng, picture, face, texels):
 
 
 def main():
-    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--delit", action="store_const", const=1.0, default=0.0, help="without the photos' light")
+    delit = options.parse_args().delit
     rng, texels, found = np.random.default_rng(0), texels_of(SIZE), []
     allowed = sources.well_labelled()
     for k, path in enumerate(sources.training_portraits()):
@@ -76,10 +81,10 @@ def main():
         faces = reconstruct(picture)
         if not faces or faces[0].confidence < SURE or abs(faces[0].yaw) > LARGEST_YAW:
             continue
-        found.append(of_portrait(rng, picture, faces[0], texels))
+        found.append(of_portrait(rng, picture, faces[0], texels, delit))
         if len(found) % 100 == 0:
             print(f"{len(found)} portraits of {k + 1}", flush=True)
-    np.savez(PATH, at=texels.at, **{name: np.stack([one[name] for one in found]) for name in found[0]})
+    np.savez(PATHS[delit], at=texels.at, **{name: np.stack([one[name] for one in found]) for name in found[0]})
     print(f"{len(found)} portraits")
 
 

@@ -9,6 +9,7 @@ measures: the hidden halves of London people, whom neither was learned from.
 
 import argparse
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -22,9 +23,11 @@ from training.skin_maps import SIZE
 
 WIDTHS = (24, 48, 64, 64)
 INPUTS = 8  # seen log colours and their trust, filled log colours, where texels are
+DARK = -3.0  # of log colours over the cheeks: darker is not told apart
 KNOWN = 0.5  # trust from which the photo's colour is the truth
-DARK = -3.0  # where nothing is known
-BATCH, RATE = 16, 2e-3
+HELD = 120  # maps held back that are looked at on the way
+WEIGHTS = sources.WORK / "synthesiser.pt"
+BATCH, RATE, TINT = 16, 2e-3, 0.08
 
 
 def block(inputs, outputs, stride=1):
@@ -69,26 +72,41 @@ def judge():
 
 
 class Maps:
-    """Batches of `training.skin_maps`; every twelfth portrait is held back."""
+    """Batches of `training.skin_maps`, as photographed and delit; every twelfth portrait is held back.
+
+    `training` and `held_back` are samples (S, 3): file, portrait and turn.
+    """
 
     def __init__(self):
-        data = np.load(skin_maps.PATH)
-        self.at, self.data = data["at"], {k: data[k] for k in ("colour", "trust", "shown", "filled")}
-        rows = np.arange(len(self.data["colour"]))
-        self.held_back, self.training = rows[rows % 12 == 0], rows[rows % 12 > 0]
+        self.files, samples = [], []
+        for path in filter(Path.exists, skin_maps.PATHS.values()):
+            data = np.load(path)
+            self.at = data["at"]
+            self.files.append({name: data[name] for name in ("colour", "trust", "shown", "filled")})
+            count, turns = self.files[-1]["shown"].shape[:2]
+            rows = np.stack(np.meshgrid([len(self.files) - 1], range(count), range(turns), indexing="ij"), -1)
+            samples.append(rows.reshape(-1, 3))
+        samples = np.concatenate(samples)
+        self.training, self.held_back = (samples[(samples[:, 1] % 12 == 0) == held] for held in (False, True))
 
-    def draw(self, rows, turns, rng=None):
+    def draw(self, samples, rng=None):
         """Inputs (B, 8, SIZE, SIZE), true log colours (B, 3, ...), hidden (B, 1, ...) and judged (B, 1, ...) texels."""
-        colour, trust = (self.data[k][rows].astype(np.float32) for k in ("colour", "trust"))
-        shown, filled = (self.data[k][rows, turns].astype(np.float32) for k in ("shown", "filled"))
+        colour, trust = (
+            np.stack([self.files[f][name][i] for f, i, _ in samples]).astype(np.float32) for name in ("colour", "trust")
+        )
+        shown, filled = (
+            np.stack([self.files[f][name][i, k] for f, i, k in samples]).astype(np.float32)
+            for name in ("shown", "filled")
+        )
         seen = np.minimum(trust, shown)
         maps = laid_out(np.concatenate([inputs_of(colour, seen, filled), colour, trust[..., None]], 2), self.at)
         if rng is not None:
-            flip = rng.random(len(rows)) < 0.5
+            flip = rng.random(len(samples)) < 0.5
             maps[flip] = maps[flip][..., ::-1]
-            tint = rng.normal(0, 0.08, (len(rows), 3, 1, 1)).astype(np.float32)
-            for part in (slice(0, 3), slice(4, 7), slice(8, 11)):
-                maps[:, part] += tint * maps[:, 7:8] * (maps[:, 3:4] if part.start == 0 else 1)
+            tint = rng.normal(0, TINT, (len(samples), 3, 1, 1)).astype(np.float32)
+            maps[:, :3] += tint * maps[:, 3:4]
+            for part in (slice(4, 7), slice(8, 11)):
+                maps[:, part] += tint * maps[:, 7:8]
         maps = torch.as_tensor(np.ascontiguousarray(maps))
         hidden = (1 - maps[:, 3:4]) * maps[:, 7:8]
         return maps[:, :INPUTS], maps[:, 8:11], hidden, (maps[:, 11:12] > KNOWN) * hidden
@@ -129,9 +147,12 @@ def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--samples", type=int, default=40_000)
     options.add_argument("--adversarial", type=float, default=0.0, help="weight of the discriminator's loss")
+    options.add_argument("--go-on", action="store_true", help="from work/synthesiser.pt")
     options = options.parse_args()
     torch.manual_seed(0)
     rng, maps, network, critic = np.random.default_rng(0), Maps(), Synthesiser(), judge()
+    if options.go_on:
+        network.load_state_dict(torch.load(WEIGHTS, weights_only=True))
     steps = options.samples // BATCH
     optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=0.02)
     other = torch.optim.AdamW(critic.parameters(), RATE / 4, betas=(0.5, 0.99))
@@ -139,8 +160,7 @@ def main():
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1, (step + 1) / 100, 1.02 - step / steps)
-        rows = rng.choice(maps.training, BATCH, replace=False)
-        inputs, truth, hidden, judged = maps.draw(rows, rng.integers(0, skin_maps.ANGLES, BATCH), rng)
+        inputs, truth, hidden, judged = maps.draw(rng.choice(maps.training, BATCH, replace=False), rng)
         filled = inputs[:, 4:7]
         made = filled + network(inputs) * hidden
         loss = ((made - truth).abs() * judged).sum() / (3 * judged.sum() + 1)
@@ -160,7 +180,7 @@ def main():
         if (step + 1) % 100 == 0:
             network.eval()
             with torch.no_grad():
-                inputs, truth, hidden, judged = maps.draw(maps.held_back, np.zeros(len(maps.held_back), int))
+                inputs, truth, hidden, judged = maps.draw(maps.held_back[:: len(maps.held_back) // HELD])
                 made = inputs[:, 4:7] + network(inputs) * hidden
                 ours, before = (
                     (((one - truth).abs() * judged).sum() / (3 * judged.sum())).item() for one in (made, inputs[:, 4:7])
@@ -172,7 +192,7 @@ def main():
                 f"filled {before:.4f}; {speed:.0f} maps/s",
                 flush=True,
             )
-    torch.save(network.state_dict(), sources.WORK / "synthesiser.pt")
+    torch.save(network.state_dict(), WEIGHTS)
     on_benchmark(network.eval())
 
 
