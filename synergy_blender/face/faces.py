@@ -26,7 +26,7 @@ def find(image):
     def recognised(face):
         """Score and square of a doubtful face, or None: the less likely it is, the better it must be seen."""
         enough = RECOGNISED * (face.score / (1 - face.score)) ** BY_ODDS
-        seen = look.first(image, face, regress, doubt=enough if face.score > TURNED else np.inf)
+        seen = look.first(image, face, regress, look.DOUBT if face.score > TURNED else np.inf)
         return [face.score, *np.hstack(look.square_about(seen))] if seen.view.errors.mean() < enough else None
 
     doubted = likely[len(certain) :][:MOST]
