@@ -82,7 +82,7 @@ def main():
     text = f"""# What each part of SynergyNet brings
 
 Written by `python -m training.ablation`: {options.crops:,} crops for each row, all from the same random weights
-(the shipped network has seen 2 million, so these are all far from done). Up to `mouthPucker`: 2,000 exact-truth
+(the shipped network has seen 1.9 million, so these are all far from done). Up to `mouthPucker`: 2,000 exact-truth
 renders of held-back portraits, the network alone, without the fit that follows in the product (rotation in
 degrees; correlation of each expression with its truth). Press NME: {PRESS} press portraits as the product reads
 them, both ways and fitted.

@@ -212,6 +212,11 @@ def _as_fitted(regress, view):
     return found.identity, found.expression[0], found.scale[0], found.rotation[0], found.shift[0]
 
 
+def turn_between(rotation, other):
+    """The angle between two rotations (3, 3), degrees."""
+    return np.degrees(np.arccos(np.clip((np.trace(rotation.T @ other) - 1) / 2, -1, 1)))
+
+
 def compare(readings, labels):
     """Arrays by name of how far readings (identity, expression, scale, rotation, shift) of crops are from the truth."""
     from training.fit_landmarks import LandmarkModel, nme
@@ -229,8 +234,7 @@ def compare(readings, labels):
         points = scale * model.landmarks(model.vertices(guess, moved)) @ rotation[:2].T + shift
         truth = trained.points(identity[None], expression[None])[0] @ (true_scale * true_rotation).T + true_shift
         kept["nme"].append(nme(points[None], truth[None, :, :2])[0])
-        cosine = (np.trace(rotation.T @ true_rotation) - 1) / 2
-        kept["turn"].append(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+        kept["turn"].append(turn_between(rotation, true_rotation))
         off = np.subtract(pose.angles(rotation), pose.angles(true_rotation))
         kept["angles"].append(np.abs((off + 180) % 360 - 180).mean())
         kept["yaw"].append(abs(pose.angles(true_rotation)[0]))
@@ -424,20 +428,15 @@ def renewed(lines, measured, mark, part):
     return list((lines | {line.split(mark)[part]: line for line in measured}).values())
 
 
-def accuracy():
-    build.validation_data()
-    for measure in (london_fit, london_identity, exact_truth, press_portraits, detection, skin_on_heads):
-        measure()
-
-
-PARTS = {
-    "speed": speed,
+ACCURACY = {
+    "fit": london_fit,
     "identity": london_identity,
     "renders": exact_truth,
     "press": press_portraits,
     "detection": detection,
     "skin": skin_on_heads,
 }
+PARTS = {"speed": speed} | ACCURACY
 
 
 def main():
@@ -456,7 +455,9 @@ def main():
     all_measured = against_torch()
     official_speed()
     if sources.DATA.exists():
-        accuracy()
+        build.validation_data()
+        for measure in ACCURACY.values():
+            measure()
     else:
         print(f"skip  accuracy: needs the data folder {sources.DATA}")
         all_measured = False

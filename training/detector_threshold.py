@@ -11,7 +11,7 @@ from skimage import data
 
 from synergy_blender.face import detector
 from training import face_free
-from training.train_detector import composed, hits
+from training.train_detector import composed, hits, squares_of
 
 THRESHOLDS = np.round(np.arange(0.3, 0.86, 0.05), 2)
 SEED = 2 * 10**6
@@ -21,8 +21,7 @@ SHOWN = ("astronaut", "chelsea", "rocket", "brick", "grass", "camera", "coffee")
 def found_at(candidates, thresholds=THRESHOLDS):
     """For each threshold the faces (n, 3) as centre and side, out of candidates (m, 4)."""
     for threshold in thresholds:
-        faces = detector.keep_best(candidates[candidates[:, 0] > threshold])
-        yield np.array([[*face.centre, face.side] for face in faces]).reshape(-1, 3)
+        yield squares_of(detector.keep_best(candidates[candidates[:, 0] > threshold]))
 
 
 def main():

@@ -11,7 +11,7 @@ import numpy as np
 
 from synergy_blender.face import head_model, network, pose
 from synergy_blender.face.fit import TOGETHER, View, fit
-from training.bench import JUDGED
+from training.bench import JUDGED, turn_between
 from training.train import Crops
 
 SIGMAS = (0.3, 0.7, 1.0, 1.5, 2.3)  # pixels
@@ -38,8 +38,7 @@ def main():
             errors = np.full(len(mean), sigma / np.sqrt(TOGETHER))  # these err each by itself
             view = View(points, errors, np.zeros(identity.shape[1]), usual, precision, matrix)
             one = fit(mean, basis, [view], ROUNDS)
-            cosine = (np.trace(one.rotation[0].T @ pose.decompose(matrix)[1]) - 1) / 2
-            turned.append(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+            turned.append(turn_between(one.rotation[0], pose.decompose(matrix)[1]))
             found.append(one.expression[0])
         columns = {name: names.index(name) for name in JUDGED}
         alike = {n: np.corrcoef(np.array(found)[:, k], expression[:, k])[0, 1] for n, k in columns.items()}

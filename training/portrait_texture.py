@@ -12,7 +12,7 @@ import numpy as np
 
 from training.embed_landmarks import rotation_matrix
 from training.rasterize import interpolate, interpolate_corners, rasterize, to_picture, vertex_normals
-from training.register import Offsets, trust
+from training.register import Offsets, noise
 
 SHEET_DEPTH = -0.05  # metres behind the eyes: the plane of ears and hair
 SHEET_CELLS = 28
@@ -107,7 +107,7 @@ def plain_colours(head, vertices, skin, iris):
     return colour
 
 
-def build(head, photo, identity, expression, scale, rotation, centre, marks=None):
+def build(head, photo, identity, expression, scale, rotation, centre, marks):
     """A Portrait from a photo and the parameters fitted to it (picture frame of that photo).
 
     `marks`, (triangles (K,), weights (K, 3), offsets (K, 2) in metres, y up): points of the head and how far from them
@@ -147,15 +147,12 @@ def build(head, photo, identity, expression, scale, rotation, centre, marks=None
     number = np.arange((SHEET_CELLS + 1) ** 2).reshape(SHEET_CELLS + 1, -1)
     a, b, c, d = number[:-1, :-1], number[:-1, 1:], number[1:, 1:], number[1:, :-1]
     sheet_triangles = np.concatenate([np.stack(t, -1).reshape(-1, 3) for t in ((a, b, c), (a, c, d))])
-    if marks is not None:
-        triangle, weights, offset = marks
-        at, noise = (
-            np.einsum("kc,kcd->kd", weights, field[head.triangles[triangle]]) for field in (points[:, :2], normals)
-        )
-        moved = Offsets(at, offset * [scale, -scale], trust(noise), scale, (width, height))
-        corners, coordinates = corners + moved(corners), grid + moved(grid)
-    else:
-        coordinates = grid
+    triangle, weights, offset = marks
+    at, ahead = (
+        np.einsum("kc,kcd->kd", weights, field[head.triangles[triangle]]) for field in (points[:, :2], normals)
+    )
+    moved = Offsets(at, offset * [scale, -scale], noise(ahead), scale, (width, height))
+    corners, coordinates = corners + moved(corners), grid + moved(grid)
     covered = cv2.erode((index >= 0).astype(np.uint8), np.ones((5, 5)))
     at = np.clip(grid.astype(int), 0, [width - 1, height - 1])
     hidden = covered[at[:, 1], at[:, 0]] > 0

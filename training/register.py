@@ -15,7 +15,7 @@ AVERTED, TURNED = 8.0, 0.35  # such points are guessed: as much noisier; cosine 
 CELL = 4  # photo pixels per cell of the field
 
 
-def trust(normals):
+def noise(normals):
     """Relative noise (K,) of points whose normals (K, 3) are turned to the camera's frame."""
     return np.where(normals[:, 2] > TURNED, NOISE, AVERTED * NOISE)
 

@@ -27,7 +27,7 @@ PATHS = {0.0: sources.WORK / "skin_maps.npz", 1.0: sources.WORK / "skin_maps_del
 DARKEST = 4  # of 255, that logarithms are taken of
 
 
-def hide(picture, vertices, points, texels, seen):
+def hide(picture, points, texels, seen):
     """What a view with the head's vertices at `points` shows of a photo's skin, as (Seen, Seen of the mirror side) for
     `synthesise`, and how well it shows every texel (n,). `seen` are both sides as the photo shows them."""
     every, view = np.arange(len(texels.at)), View(picture, points, texels)
@@ -55,7 +55,7 @@ def of_portrait(rng, picture, face, texels, delit):
     for _ in range(ANGLES[delit]):
         degrees = rng.uniform(*TURN) * rng.choice([-1, 1])
         points = turned(face, degrees, picture.shape)
-        (one, other), shown = hide(picture, face.vertices, points, texels, (here, there))
+        (one, other), shown = hide(picture, points, texels, (here, there))
         filled, *_ = synthesise([(one, other, cheeks)], texels)
         found["shown"].append(shown)
         found["filled"].append(np.log(np.maximum(filled, DARKEST) / cheeks))

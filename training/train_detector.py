@@ -177,6 +177,11 @@ def composed(pictures, seed):
         yield composer.draw(rng)
 
 
+def squares_of(found):
+    """Centres and sides (n, 3) of detector.Faces."""
+    return np.array([[*face.centre, face.side] for face in found]).reshape(-1, 3)
+
+
 def hits(squares, faces):
     """How many of a picture's faces the squares (n, 3) find, and how many squares are false alarms."""
     found, hit = 0, np.zeros(len(squares), bool)
@@ -192,7 +197,7 @@ def evaluate(find, pictures=300, seed=10**6):
     """Recall and false alarms per picture of `find`, a Detector, on composed pictures."""
     found = total = alarms = 0
     for picture, faces in composed(pictures, seed):
-        right, wrong = hits(np.array([[*f.centre, f.side] for f in find(picture)]).reshape(-1, 3), faces)
+        right, wrong = hits(squares_of(find(picture)), faces)
         found, total, alarms = found + right, total + len(faces), alarms + wrong
     return found / total, alarms / pictures
 

@@ -125,6 +125,11 @@ def inputs_of(colour, seen, filled):
     return np.concatenate([colour.clip(DARK) * seen, seen, filled, np.ones_like(seen)], -1)
 
 
+def gap(made, truth, judged):
+    """Mean absolute difference of log colours (B, 3, ...) over the judged texels (B, 1, ...)."""
+    return ((made - truth).abs() * judged).sum() / (3 * judged.sum() + 1)
+
+
 def on_benchmark(network):
     """Print 1 - SSIM and colour difference at each of the benchmark's turns, without and with the network on top."""
     at, people = texels_of(SIZE).at, list(bench_texture.london())
@@ -163,8 +168,7 @@ def main():
         inputs, truth, hidden, judged = maps.draw(rng.choice(maps.training, BATCH, replace=False), rng)
         filled = inputs[:, 4:7]
         made = filled + network(inputs) * hidden
-        loss = ((made - truth).abs() * judged).sum() / (3 * judged.sum() + 1)
-        plain = ((filled - truth).abs() * judged).sum() / (3 * judged.sum() + 1)
+        loss, plain = (gap(one, truth, judged) for one in (made, filled))
         if options.adversarial:
             fake = torch.cat([torch.where(judged > 0, made, truth), hidden], 1)
             real = torch.cat([truth, hidden], 1)
@@ -182,9 +186,7 @@ def main():
             with torch.no_grad():
                 inputs, truth, hidden, judged = maps.draw(maps.held_back[:: len(maps.held_back) // HELD])
                 made = inputs[:, 4:7] + network(inputs) * hidden
-                ours, before = (
-                    (((one - truth).abs() * judged).sum() / (3 * judged.sum())).item() for one in (made, inputs[:, 4:7])
-                )
+                ours, before = (gap(one, truth, judged).item() for one in (made, inputs[:, 4:7]))
             network.train()
             speed = (step + 1) * BATCH / (time.time() - started)
             print(

@@ -31,9 +31,9 @@ class Look:
         return found.scale[k] * ratio, found.rotation[k], centre
 
 
-def fitted(looks, regress=None):
+def fitted(looks):
     """The Fit of one identity to Looks at a person."""
-    regress = regress or network.load()
+    regress = network.load()
     return fit.fit(regress.points_mean, regress.points_basis, [look.view for look in looks])
 
 
@@ -67,9 +67,8 @@ def square_about(seen):
     found = fitted([seen])
     regress, side = network.load(), seen.side / MARGIN
     shape = np.concatenate([found.identity, found.expression[0]])
-    landmarks = regress.points_mean[: network.LANDMARKS] + np.tensordot(
-        shape, regress.points_basis[:, : network.LANDMARKS], 1
-    )
+    mean, basis = regress.points_mean[: network.LANDMARKS], regress.points_basis[:, : network.LANDMARKS]
+    landmarks = mean + np.tensordot(shape, basis, 1)
     points = to_picture(landmarks, *seen.place(found, 0))[:, :2]
     if not np.isfinite(points).all():
         return seen.middle, side

@@ -67,10 +67,10 @@ def reconstruct_person(images, boxes=None, regress=None):
     looks = []
     for k, image in enumerate(images):
         box = None if boxes is None else boxes[k]
-        faces = _faces(image, None if box is None else [box])
-        if not faces:
+        shown = _faces(image, None if box is None else [box])
+        if not shown:
             raise ValueError(f"There is no face in picture {k + 1}: leave it out or give a box around the face.")
-        looks.append(_look(image, max(faces, key=lambda face: face.side), regress))
+        looks.append(_look(image, max(shown, key=lambda face: face.side), regress))
     together = fitted(looks)
     return [_lay(seen, together, k) for k, seen in enumerate(looks)]
 

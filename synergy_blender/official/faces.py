@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..face import pose
-from ..face.faces import find as found_in
+from ..face.faces import find as find_faces
 from ..face.reconstruct import Reconstruction, checked_box, checked_picture
 from . import crops, network
 from .conventions import angles, in_crop, in_picture
@@ -26,7 +26,7 @@ def reconstruct(image, boxes=None, model=None, convention="corrected", resize="l
     image = checked_picture(image)
     model = model or load()
     if boxes is None:
-        found = [(box_of(face), face.score) for face in found_in(image)]
+        found = [(box_of(face), face.score) for face in find_faces(image)]
     else:
         found = [(checked_box(np.atleast_1d(box)[:4]), 1.0) for box in boxes]  # a fifth number is a score
     faces = [_face(image, box, score, model, convention, resize) for box, score in found]
