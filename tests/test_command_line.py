@@ -164,15 +164,15 @@ def test_damaged_jpegs_never_break_out(portrait, tmp_path, capsys):
         assert "Traceback" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["synergynet", "detector", "head_model"])
+@pytest.mark.parametrize("name", ["synergynet", "refinement", "detector", "head_model"])
 def test_a_damaged_asset_is_named(portrait, tmp_path, capsys, monkeypatch, name):
     for source in assets.FOLDER.glob("*.npz"):
         content = source.read_bytes()
         (tmp_path / source.name).write_bytes(content[: len(content) // 2] if source.stem == name else content)
     monkeypatch.setattr(assets, "FOLDER", tmp_path)
-    from synergy_blender.face import detector
+    from synergy_blender.face import detector, refinement
 
-    caches = [detector.load, head_model.load, network.load]
+    caches = [detector.load, head_model.load, network.load, refinement.load]
     for cache in caches:
         cache.cache_clear()
     refuses(capsys, [portrait, "--json", tmp_path / "faces.json"], f"{name}.npz is damaged")

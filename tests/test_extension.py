@@ -18,7 +18,7 @@ def test_the_extension_is_valid_and_holds_what_is_needed(tmp_path):
     archive = runpy.run_path(str(PACKAGING))["build"](tmp_path)
     names = zipfile.ZipFile(archive).namelist()
     assert {"blender_manifest.toml", "__init__.py", "LICENSE", "synergy_blender/ui/panel.py"} <= set(names)
-    assert {f"addon_assets/{name}.npz" for name in ("head_model", "synergynet", "detector")} <= set(names)
+    assert {f"addon_assets/{name}.npz" for name in ("head_model", "synergynet", "refinement", "detector")} <= set(names)
     folders = {name.split("/")[0] for name in names if "/" in name}
     assert folders == {"synergy_blender", "addon_assets"}
     assert not [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".whl"))]

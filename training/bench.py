@@ -21,10 +21,12 @@ from synergy_blender.face import (
     detector,
     faces,
     head_model,
+    look,
     network,
     parameters_from_landmarks,
     pose,
     reconstruct,
+    refinement,
 )
 from synergy_blender.face.fit import fit
 from synergy_blender.face.pose import to_picture
@@ -80,8 +82,8 @@ def size_of_zip():
 def start_up():
     script = (
         "import time, numpy; t = time.perf_counter();"
-        "from synergy_blender.face import detector, head_model, network;"
-        "detector.load(); head_model.load(); network.load(); print(time.perf_counter() - t)"
+        "from synergy_blender.face import detector, head_model, network, refinement;"
+        "detector.load(); head_model.load(); network.load(); refinement.load(); print(time.perf_counter() - t)"
     )
     times = [
         float(
@@ -176,8 +178,12 @@ def exact_truth():
     data = Crops("validation")
     pictures, labels = data.batch(np.arange(len(data)))
     regress = network.load()
-    alone = compare([_as_regressed(network.view(regress, picture)) for picture in pictures], labels)
-    whole = compare([_as_fitted(regress, network.view_both_ways(regress, picture)) for picture in pictures], labels)
+    views = [network.view(regress, picture) for picture in pictures]
+    points = regress.points_mean, regress.points_basis
+    first = [_as_fitted(points, view) for view in views]
+    alone, fitted, whole = (
+        compare(readings, labels) for readings in (map(_as_regressed, views), first, map(_refined, pictures, first))
+    )
     names = head_model.load().expression_names
     for low, high, bar in ((0, 30, 0.025), (30, 60, 0.03), (60, 95, 0.04)):
         chosen = (whole["yaw"] >= low) & (whole["yaw"] < high)
@@ -192,7 +198,7 @@ def exact_truth():
     for name in JUDGED:
         alike = whole["alike"][names.index(name)]
         line(f"exact-truth renders, {name}, correlation", f"{alike:.2f}", ">= 0.85", alike >= 0.85)
-    for what, found in (("the network alone", alone), ("both ways and fit", whole)):
+    for what, found in (("the network alone", alone), ("and fit", fitted), ("and closer looks", whole)):
         alike = ", ".join(f"{name} {found['alike'][names.index(name)]:.2f}" for name in JUDGED)
         note(
             f"{what}, {len(pictures)} exact-truth renders: NME {found['nme'].mean():.2%}, rotation "
@@ -207,9 +213,18 @@ def _as_regressed(view):
     return np.clip(view.identity, -3, 3), np.clip(view.expression, 0, 1), scale, rotation, shift[:2]
 
 
-def _as_fitted(regress, view):
-    found = fit(regress.points_mean, regress.points_basis, [view])
+def _as_fitted(points, view):
+    found = fit(*points, [view])
     return found.identity, found.expression[0], found.scale[0], found.rotation[0], found.shift[0]
+
+
+def _refined(picture, reading):
+    """A reading of a crop after closer looks at it, as `face.look.closer` takes them of a picture."""
+    refine = refinement.load()
+    for _ in range(look.ROUNDS):
+        view = refine.refined(picture.astype(np.float32), refinement.Head(*reading))
+        reading = _as_fitted((refine.points_mean, refine.points_basis), view)
+    return reading
 
 
 def turn_between(rotation, other):

@@ -27,7 +27,8 @@ RUNS = (
     ("--name", "fifth", "--start-from", "fourth", "--crops", "356000", "--rate", "1.2e-3", "--small", "0"),
     ("--name", "sixth", "--start-from", "fifth", "--crops", "288000", "--rate", "1.8e-3", "--small", "0"),
 )
-MORE_CROPS = {"fifth": ("--first", "33", "--count", "114000"), "sixth": ("--first", "52", "--count", "96000")}
+MORE_CROPS = {"fifth": ("--first", "200", "--count", "114000"), "sixth": ("--first", "300", "--count", "96000")}
+REFINED = ("--first", "101", "--count", "57000")  # crops that the refinement learns from
 
 
 def step(module, *words):
@@ -52,7 +53,10 @@ def main():
         if run[1] in MORE_CROPS:
             step("make_crops", *MORE_CROPS[run[1]])
         step("train", *run)
-    for module in ("export", "calibrate", "skin_model"):
+    step("export")
+    step("make_crops", *REFINED)
+    step("first_fits", *REFINED[:2])
+    for module in ("train_refinement", "export_refinement", "calibrate", "skin_model"):
         step(module)
 
 

@@ -19,11 +19,10 @@ from training.train import Crops, Mirror, build_network, parameters_of
 ERRORS_OF, RIDGE = 3000, 1e-3  # crops; share of each variance added to the covariance of the errors
 
 
-def weights_of(model):
-    """The image-to-parameters network of a SynergyNet as arrays by name, and its whitening in the heads."""
-    body = model.image_to_parameters
+def weights_of_sight(body, layers):
+    """What sees points in a picture as arrays by name: the named `layers`, folded, and those that are not layers."""
     arrays = {}
-    for name, layer in layers_of(model):
+    for name, layer in layers:
         arrays[f"{name}_weight"], bias = folded(layer)
         if bias is not None:
             arrays[f"{name}_bias"] = bias
@@ -31,6 +30,17 @@ def weights_of(model):
     for name in ("closer", "again"):
         arrays[f"{name}_weight"] = getattr(body, name).weight.detach().contiguous().numpy()
         arrays[f"{name}_bias"] = getattr(body, name).bias.detach().numpy()
+    return arrays
+
+
+def half(arrays):
+    """Weights of layers as float16: half the size, and a thousandth of what their errors are in training."""
+    return {n: v.astype(np.float16) if n.endswith("_weight") else v for n, v in arrays.items()}
+
+
+def weights_of(model):
+    """The image-to-parameters network of a SynergyNet as arrays by name, and its whitening in the heads."""
+    arrays = weights_of_sight(model.image_to_parameters, layers_of(model))
     arrays["points_mean"] = model.mean.view(-1, 3).numpy()
     arrays["points_basis"] = model.basis.view(len(model.basis), -1, 3).numpy()
     arrays["mirror"] = mirror_of_shape()
@@ -91,7 +101,7 @@ def main():
     options = options.parse_args()
     model, step = load_run(options.name)
     arrays = weights_of(model) | precisions_of(model) | {"confidence": np.zeros(4, np.float32)}  # see calibrate
-    assets.save(sources.ASSETS / "synergynet.npz", "SynergyNet", arrays)
+    assets.save(sources.ASSETS / "synergynet.npz", "SynergyNet", half(arrays))
     pictures, _ = Crops("validation").batch(np.arange(16))
     with torch.no_grad():
         crops = torch.as_tensor(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1

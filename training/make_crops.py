@@ -3,8 +3,8 @@
 Every crop is a portrait on the head model, rendered again under known parameters: the fitted ones with a small turn
 (realistic), or turned to +-90 degrees, warped in identity and expression (exact truth everywhere). Light, backdrop,
 occluders, sharpness, noise and JPEG vary. A shard `work/crops/NAME_KK.npz`-like trio is written when complete, so an
-interrupted run goes on where it stopped: `NAME_KK_pictures.npy` (n, 120, 120, 3) uint8 RGB and
-`NAME_KK_labels.npz`: `pose` (n, 3, 4) (crop pixels, y up from the lower edge), `identity` (n, 40),
+interrupted run goes on where it stopped: `NAME_KK_pictures.npy` (n, 192, 192, 3) uint8 RGB, 120 for validation, and
+`NAME_KK_labels.npz`: `pose` (n, 3, 4) (pixels of a crop of 120, y up from the lower edge), `identity` (n, 40),
 `expression` (n, 52).
 """
 
@@ -22,8 +22,9 @@ from training.fit_landmarks import LandmarkModel
 from training.portrait_texture import Head, build, render
 
 SIZE = 120
-RENDER_SIZE = 192
-SHARD = 6000
+RENDER_SIZE = 192  # training crops are kept as large as they are rendered: a closer look sees more than 120 pixels
+COARSE = 0.5  # share of them that shows no more than a crop of 120
+SHARD = 3000
 # Side of the crop over the longer side of the box around the 68 landmarks; the crop shares the box's centre.
 CROP_MARGIN = 1.4
 CROPS = sources.WORK / "crops"
@@ -140,8 +141,9 @@ def occlude(rng, picture, photos):
 def degrade(rng, picture):
     """What cameras and files do to a uint8 crop: blur, low resolution, noise, JPEG."""
     if rng.random() < 0.2:
-        small = int(SIZE * rng.uniform(0.35, 0.8))
-        picture = cv2.resize(cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA), (SIZE, SIZE))
+        size = len(picture)
+        small = int(size * rng.uniform(0.35, 0.8))
+        picture = cv2.resize(cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA), (size, size))
     elif rng.random() < 0.1:
         length = rng.integers(3, 7)
         kernel = cv2.getRotationMatrix2D((length / 2 - 0.5,) * 2, rng.uniform(0, 180), 1)
@@ -179,9 +181,9 @@ class CropMaker:
         self.calm = np.array([np.abs(p.expression[loud]).max() < CALM for p in self.portraits])
 
     def draw(self, rng, exact=None):
-        """One crop (120, 120, 3) uint8 with `pose` (3, 4), `identity`, `expression`.
+        """One crop (192, 192, 3) uint8 with `pose` (3, 4), `identity`, `expression`.
 
-        `exact`: identity drawn from the model, not from the portrait, and a free pose.
+        `exact`: identity drawn from the model, not from the portrait, and a free pose; then the crop is one of 120.
         """
         kind = rng.random() if exact is None else (0.9 if exact else 0.1)
         chosen = rng.choice(np.flatnonzero(self.calm)) if kind >= 0.4 else rng.integers(len(self.portraits))
@@ -219,12 +221,17 @@ class CropMaker:
         self.dress(rng, picture, portrait, identity, expression, scale, rotation, centre)
         if rng.random() < 0.25:
             picture = occlude(rng, picture, self.photos)
-        picture = cv2.resize(np.clip(picture, 0, 255).astype(np.uint8), (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+        picture = np.clip(picture, 0, 255).astype(np.uint8)
+        if exact or rng.random() < COARSE:
+            picture = cv2.resize(picture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
         ratio = SIZE / RENDER_SIZE
         pose = np.empty((3, 4), np.float32)
         pose[:, :3] = rotation * scale * ratio
         pose[:, 3] = centre[0] * ratio, SIZE - centre[1] * ratio, 0
-        return degrade(rng, picture), pose, identity.astype(np.float32), expression.astype(np.float32)
+        picture = degrade(rng, picture)
+        if not exact and len(picture) < RENDER_SIZE:
+            picture = cv2.resize(picture, (RENDER_SIZE, RENDER_SIZE))
+        return picture, pose, identity.astype(np.float32), expression.astype(np.float32)
 
     def dress(self, rng, picture, portrait, identity, expression, scale, rotation, centre):
         """Sometimes put glasses, a hat or a hand on a rendered picture, in place."""
@@ -244,7 +251,8 @@ class CropMaker:
         if done.exists():
             return
         rng = np.random.default_rng(seed)
-        pictures = np.empty((count, SIZE, SIZE, 3), np.uint8)
+        size = SIZE if exact else RENDER_SIZE
+        pictures = np.empty((count, size, size, 3), np.uint8)
         labels = {"pose": [], "identity": [], "expression": []}
         for i in range(count):
             pictures[i], pose, identity, expression = self.draw(rng, exact)

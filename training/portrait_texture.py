@@ -9,11 +9,18 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from scipy.spatial import cKDTree
 
 from training.embed_landmarks import rotation_matrix
+from training.expressions import NAMES
 from training.rasterize import interpolate, interpolate_corners, rasterize, to_picture, vertex_normals
 from training.register import Offsets, noise
 
+# Of a lid that closes, which an open eye's picture hardly shows: its skin is taken from above its edge, farther the
+# farther it moves (share of the way), and the lower lid's from below (metres, up to so many from where they meet);
+# below such a height lie the lashes, so dark, so narrow
+LID_UP, LOWER_DOWN, MEET = 0.35, 0.002, 0.004
+LASHES_BELOW, LASHES_DARK, LASHES_NARROW = -0.003, 0.6, 8
 SHEET_DEPTH = -0.05  # metres behind the eyes: the plane of ears and hair
 SHEET_CELLS = 28
 LARGEST_PHOTO = 420  # pixels along the longer side
@@ -34,6 +41,7 @@ class Portrait:
     identity: np.ndarray
     expression: np.ndarray
     rotation: np.ndarray
+    up: np.ndarray  # (2,) photo pixels per metre upwards on the head
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,10 @@ class Head:
     mirror_triangle: np.ndarray  # the triangle with mirrored corners, in an order that matches, or -1
     mirror_order: np.ndarray  # (T, 3)
     inside: np.ndarray  # (N,) skin that no view of the neutral head shows: mouth bag, sockets, nostrils
+    blinks: tuple  # rows of eyeBlinkLeft and eyeBlinkRight in the expression
+    lifts: np.ndarray  # (2, N) metres above its place that skin of the lids is taken from when these eyes are closed
+    lashes: np.ndarray  # (2, N) 1 at the edges of these lids
+    lids: np.ndarray  # triangles of that skin
 
     @classmethod
     def load(cls, path):
@@ -61,6 +73,16 @@ class Head:
         # corner k of a triangle is corner mirror_order[k] of its mirror image
         ranks = np.argsort(np.argsort(mirrored, axis=1), axis=1)
         corner = np.take_along_axis(order[other], ranks, axis=1)
+        blinks = tuple(NAMES.index(name) for name in ("eyeBlinkLeft", "eyeBlinkRight"))
+        skin, blink = data["part"] == "skin", data["expression"][list(blinks)]
+        falls = np.maximum(-blink[..., 1], 0) * skin
+        lashes = (falls > falls.max() / 6) & (data["mean"][:, 1] - falls < LASHES_BELOW)
+        meet = [
+            cKDTree((data["mean"] + moved)[edge]).query(data["mean"])[0]
+            for moved, edge in zip(blink, lashes, strict=True)
+        ]
+        lower = np.maximum(1 - np.array(meet) / MEET, 0) * (skin & (falls < falls.max() / 10))
+        lifts = LID_UP * falls - LOWER_DOWN * lower
         return cls(
             data["mean"],
             data["identity"],
@@ -71,6 +93,10 @@ class Head:
             other,
             corner,
             _inner_skin(data["part"], data["mean"].astype(float), triangles),
+            blinks,
+            lifts.astype(np.float32),
+            lashes.astype(np.float32),
+            np.flatnonzero(lifts.any(0)[triangles].any(1)),
         )
 
     def shape(self, identity, expression):
@@ -168,6 +194,7 @@ def build(head, photo, identity, expression, scale, rotation, centre, marks):
         identity,
         expression,
         rotation,
+        (scale * rotation[:2, 1] * [1, -1]).astype(np.float32),
     )
 
 
@@ -182,7 +209,10 @@ def render(head, portrait, identity, expression, scale, rotation, centre, backdr
     points = to_picture(every, scale, rotation, centre)
     triangles = np.concatenate([head.triangles, portrait.sheet_triangles + len(vertices)])
     index, weights, _ = rasterize(points, triangles, height, width)
+    shut = np.maximum(expression[list(head.blinks)] - portrait.expression[list(head.blinks)], 0).astype(np.float32)
     corners = np.concatenate([portrait.corners, portrait.sheet_coordinates[portrait.sheet_triangles]])
+    if shut.any():
+        corners[head.lids] += (shut @ head.lifts)[head.triangles[head.lids]][..., None] * portrait.up
     where = interpolate_corners(corners, index, weights) - 0.5
     picture = cv2.remap(
         portrait.photo, where[..., 0], where[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
@@ -195,6 +225,9 @@ def render(head, portrait, identity, expression, scale, rotation, centre, backdr
         corner_colours = colours[head.triangles[index[plain]]]
         picture[plain] = np.einsum("pk,pkc->pc", weights[plain], corner_colours) * np.clip(brightness, 0.4, 1.2)
     picture = np.where((index >= 0)[..., None], picture, backdrop)
+    if shut.any():
+        lashes = interpolate((shut @ head.lashes)[:, None], head.triangles, np.where(is_head, index, -1), weights)
+        picture = picture * (1 - LASHES_DARK * lashes**LASHES_NARROW)
     normals = vertex_normals(vertices, head.triangles) @ rotation.T.astype(np.float32)
     light = shade(interpolate(normals, head.triangles, np.where(is_head, index, -1), weights))
     return np.where(is_head[..., None], picture * light, picture), is_head

@@ -7,9 +7,8 @@ from training import unfold
 from training.network import InvertedResidual
 
 
-def layers_of(model):
-    """Names of the shipped weights and their layers: a Sequential is folded, a list is Linear and BatchNorm1d."""
-    body, back = model.image_to_parameters, model.landmarks_to_parameters
+def layers_of_sight(body):
+    """Names of the weights that see points in a picture and their layers; a Sequential is folded."""
     layers = list(body.features)
     yield "stem", layers[0]
     for i, block in enumerate(b for b in layers if isinstance(b, InvertedResidual)):
@@ -24,6 +23,12 @@ def layers_of(model):
     yield "sight_fine", body.sight.fine
     for name in ("from_sight", "from_look", "from_last_look", "together"):
         yield name, getattr(body, name)
+
+
+def layers_of(model):
+    """Names of the shipped weights and their layers: a Sequential is folded, a list is Linear and BatchNorm1d."""
+    back = model.landmarks_to_parameters
+    yield from layers_of_sight(model.image_to_parameters)
     dense = [*back.encoder.point, *back.encoder.whole]
     for k in range(len(dense) // 3):
         yield f"reverse{k}", dense[3 * k : 3 * k + 2]

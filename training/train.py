@@ -103,7 +103,8 @@ class Crops:
 
     def batch(self, chosen):
         """RGB crops (B, 120, 120, 3) uint8 and their labels."""
-        pictures = np.stack([self.pictures[self.shard[i]][self.row[i]] for i in chosen])
+        pictures = [self.pictures[self.shard[i]][self.row[i]] for i in chosen]
+        pictures = np.stack([cv2.resize(one, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for one in pictures])
         return pictures, {name: value[chosen] for name, value in self.labels.items()}
 
 
@@ -328,7 +329,7 @@ def main():
     decayed = [p for p in network.parameters() if p.ndim > 1]
     others = [p for p in network.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.02}, {"params": others, "weight_decay": 0}], lr=options.rate
+        [{"params": decayed, "weight_decay": 0.02}, {"params": others, "weight_decay": 0}], lr=options.rate, fused=True
     )
     steps = options.crops // options.batch
     decay_from = int(steps * (1 - options.decay))

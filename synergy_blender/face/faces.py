@@ -27,7 +27,9 @@ def find(image):
         """Score and square of a doubtful face, or None: the less likely it is, the better it must be seen."""
         enough = RECOGNISED * (face.score / (1 - face.score)) ** BY_ODDS
         seen = look.first(image, face, regress, look.DOUBT if face.score > TURNED else np.inf)
-        return [face.score, *np.hstack(look.square_about(seen))] if seen.view.errors.mean() < enough else None
+        if seen.view.errors.mean() >= enough:
+            return None
+        return [face.score, *np.hstack(look.square_about(seen, look.fitted([seen])))]
 
     doubted = likely[len(certain) :][:MOST]
     with ThreadPoolExecutor(2) as pool:

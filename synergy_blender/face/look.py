@@ -1,27 +1,29 @@
-"""A face looked at in a square crop, whichever way up it is: evidence for a fit."""
+"""A face looked at in a square crop, whichever way up it is, and then more closely, laid flat: evidence for a fit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from . import crop, fit, network
+from . import crop, fit, network, refinement
 from .pose import to_picture
 
 MARGIN = 1.4  # side of the crop over the side of the square around the landmarks, as in training
 DOUBT = 2.5  # mean error expected of the points, crop pixels, above which a crop is looked at the other ways up as well
 CLEARER = 0.8  # of the upright crop's errors: another way up must expect less
+OFF, LARGER = 0.15, 1.25  # of a crop's side, by which its face may lie beside its middle, and be larger or smaller
+ROUNDS = 2  # closer looks: each lays the face flat by what the one before has found
 
 
 @dataclass(frozen=True)
 class Look:
     """What was seen of a face in a square crop: `middle` (2,) and `side` in picture pixels, the detector's `score`, and
-    by how many `quarters` of a turn to the left the crop was turned to be looked at; `view` is turned back."""
+    `points` of the head, those that `view` has, as (mean (N, 3), basis (92, N, 3)) in metres."""
 
     view: fit.View
     middle: np.ndarray
     side: float
     score: float
-    quarters: int = 0
+    points: tuple
 
     def place(self, found, k):
         """Scale, rotation and centre in the picture of view `k` of a fit."""
@@ -32,9 +34,8 @@ class Look:
 
 
 def fitted(looks):
-    """The Fit of one identity to Looks at a person."""
-    regress = network.load()
-    return fit.fit(regress.points_mean, regress.points_basis, [look.view for look in looks])
+    """The Fit of one identity to Looks at a person that are alike in their points."""
+    return fit.fit(*looks[0].points, [look.view for look in looks])
 
 
 def first(image, face, regress, doubt=DOUBT):
@@ -42,33 +43,43 @@ def first(image, face, regress, doubt=DOUBT):
     clearer, turned."""
     middle, side = np.array(face.centre), face.side * MARGIN
     part = crop.square(image, middle, side, network.CROP)
-    best, quarters = network.view(regress, part), 0
+    best = network.view(regress, part)
     if best.errors.mean() > doubt:
         others = regress.several([np.ascontiguousarray(np.rot90(part, k)) for k in (1, 2, 3)])
         views = [network.evidence(regress, seen) for seen in others]
         k = int(np.argmin([view.errors.mean() for view in views]))
         if views[k].errors.mean() < CLEARER * best.errors.mean():
-            best, quarters = network.turned_back(views[k], k + 1), k + 1
-    return Look(best, middle, side, face.score, quarters)
+            best = network.turned_back(views[k], k + 1)
+    return Look(best, middle, side, face.score, (regress.points_mean, regress.points_basis))
 
 
-def second(image, before, regress):
-    """A Look at the same face, in a crop cut around what was found `before`, and at its mirror image."""
-    middle, side = square_about(before)
-    side = side * MARGIN
-    part = crop.square(image, middle, side, network.CROP)
-    view = network.view_both_ways(regress, np.ascontiguousarray(np.rot90(part, before.quarters)))
-    return Look(network.turned_back(view, before.quarters), middle, side, before.score, before.quarters)
-
-
-def square_about(seen):
-    """Middle (2,) and side of the square around the landmarks of a head fitted to a Look, near where it was sought:
-    far away the look has lost the face."""
+def closer(image, face, regress):
+    """A Look at a detector's Face laid flat, as it lies in `image` according to a first look; where that finds it
+    elsewhere than the detector did, it is taken again there."""
+    seen = first(image, face, regress)
     found = fitted([seen])
-    regress, side = network.load(), seen.side / MARGIN
-    shape = np.concatenate([found.identity, found.expression[0]])
-    mean, basis = regress.points_mean[: network.LANDMARKS], regress.points_basis[:, : network.LANDMARKS]
-    landmarks = mean + np.tensordot(shape, basis, 1)
+    middle, side = square_about(seen, found)
+    if np.abs(middle - seen.middle).max() > OFF * seen.side or not 1 / LARGER < side * MARGIN / seen.side < LARGER:
+        seen = first(image, replace(face, centre=tuple(middle), side=side), regress)
+        found = fitted([seen])
+        middle, side = square_about(seen, found)
+    refine, side = refinement.load(), side * MARGIN
+    part, ratio = crop.square(image, middle, side, refinement.PICTURE), network.CROP / side
+    for turn in range(ROUNDS):
+        found = fitted([seen]) if turn else found
+        scale, rotation, centre = seen.place(found, 0)
+        shift = (centre - middle) * [ratio, -ratio] + network.CROP / 2
+        head = refinement.Head(found.identity, found.expression[0], scale * ratio, rotation, shift)
+        points = refine.points_mean, refine.points_basis
+        seen = Look(refine.refined(part, head), middle, side, seen.score, points)
+    return seen
+
+
+def square_about(seen, found):
+    """Middle (2,) and side of the square around the landmarks of a head `found` in a first Look, near where it was
+    sought: far away the look has lost the face."""
+    side, (mean, basis) = seen.side / MARGIN, (points[..., : network.LANDMARKS, :] for points in seen.points)
+    landmarks = mean + np.tensordot(np.concatenate([found.identity, found.expression[0]]), basis, 1)
     points = to_picture(landmarks, *seen.place(found, 0))[:, :2]
     if not np.isfinite(points).all():
         return seen.middle, side

@@ -1,7 +1,7 @@
 """SynergyNet's image-to-parameters network in NumPy: MobileNetV2 with spatial pooling and sight of the landmarks."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -17,12 +17,11 @@ LANDMARKS, POINTS, SIGHT, SEEN = 68, 268, 192, 256  # the points begin with the 
 LOG_ERRORS = -3.0, 4.0  # of the points, pixels
 NEAR, LOOKED = 32, 256  # features about each landmark, and of all looks together
 FLIP = np.array([-1.0, 1, 1])  # the mirror image of a point
-FLIPPED_POSE = np.array([[1.0, -1, -1, -1], [-1, 1, 1, 1], [-1, 1, 1, 1]])  # of a pose, but for the crop's width
 
 
-def shapes():
-    """Every weight of the network by name, with its shape."""
-    table = {"stem_weight": (27, STEM), "stem_bias": (STEM,)}
+def shapes_of_sight(channels):
+    """Every weight of the layers that see points in a picture of so many channels, by name, with its shape."""
+    table = {"stem_weight": (9 * channels, STEM), "stem_bias": (STEM,)}
     inputs = STEM
     for i, (expansion, outputs, _) in enumerate(blocks()):
         hidden = inputs * expansion
@@ -42,7 +41,12 @@ def shapes():
     table |= {"from_sight_weight": (2 * POINTS, SEEN), "from_sight_bias": (SEEN,)}
     table |= {"from_look_weight": (LANDMARKS * look, LOOKED), "from_look_bias": (LOOKED,)}
     table |= {"together_weight": (LOOKED, 3 * POINTS), "again_weight": (POINTS, look, 3), "again_bias": (POINTS, 3)}
-    table |= {"from_last_look_weight": (LANDMARKS * look, LOOKED), "from_last_look_bias": (LOOKED,)}
+    return table | {"from_last_look_weight": (LANDMARKS * look, LOOKED), "from_last_look_bias": (LOOKED,)}
+
+
+def shapes():
+    """Every weight of the network by name, with its shape."""
+    table = shapes_of_sight(3)
     table |= {"heads_weight": (FEATURES + 2 * POINTS + SEEN + LOOKED, PARAMETERS), "heads_bias": (PARAMETERS,)}
     # spread of each parameter in training, to compare errors by; how precise the regressed shape is
     table |= {"whitening_std": (PARAMETERS,), "precision": (SHAPE, SHAPE)}
@@ -58,29 +62,31 @@ def blocks():
             yield expansion, outputs, stride if repeat == 0 else 1
 
 
-class ImageToParameters:
-    """From a crop to 12 pose, 40 identity and 52 expression numbers (not whitened).
+@dataclass(frozen=True)
+class Seen:
+    """What is seen in a picture: `feature` (1280,) of it all, `points` (268, 2) in -1..1, y up, with the log of the
+    error in pixels (268,) to expect of each, `spots` (256,) of where they lie and `looked` (256,) of close looks."""
 
-    The pose is a 3x4 matrix, row by row: model metres to crop pixels, x right, y up from the crop's lower edge.
-    `points_mean` (536, 3), `points_basis` (92, 536, 3): the points of the head, metres, then the same points of the
-    mirrored head where they lie on this one.
-    """
+    feature: np.ndarray
+    points: np.ndarray
+    log_errors: np.ndarray
+    spots: np.ndarray
+    looked: np.ndarray
+
+
+class Sight:
+    """The layers that see points of a face in a picture."""
 
     def __init__(self, weights):
-        self.weights = {name: np.ascontiguousarray(value, np.float32) for name, value in weights.items()}
-        mean, basis, self.mirror, self.precision, self.reverse_precision = (
-            self.weights[name].astype(float)
-            for name in ("points_mean", "points_basis", "mirror", "precision", "reverse_precision")
-        )
-        self.points_mean = np.concatenate([mean, mean * FLIP])
-        self.points_basis = np.concatenate([basis, np.tensordot(self.mirror.T, basis, 1) * FLIP], 1)
-        self.confidence = self.weights["confidence"].astype(float)
+        self.weights = {
+            name: value if value.dtype.kind in "iu" else np.ascontiguousarray(value, np.float32)
+            for name, value in weights.items()
+        }
 
-    def __call__(self, crop):
-        """crop (120, 120, 3) RGB 0..255 -> parameters (104,) float32, points (268, 2) where the face's points are seen
-        in crop pixels, y up, and the errors (268,) to expect of them in pixels."""
+    def see(self, x):
+        """What is Seen in a picture (120, 120, C) float32, colours in -1..1."""
         w = self.weights
-        x = layers.clip6(layers.full(crop.astype(np.float32) / 127.5 - 1, w["stem_weight"], w["stem_bias"]))
+        x = layers.clip6(layers.full(x, w["stem_weight"], w["stem_bias"]))
         for i, (expansion, outputs, stride) in enumerate(blocks()):
             skip, name = x, f"block{i:02d}"
             if expansion > 1:
@@ -108,17 +114,10 @@ class ImageToParameters:
         again = (features[:, None] @ w["again_weight"])[:, 0] + w["again_bias"]
         again += (looked @ w["together_weight"]).reshape(again.shape)
         seen = seen + again[:, :2] / CROP
-        flat, looked = seen.ravel(), at(seen[:LANDMARKS]).ravel()
-        hidden = np.maximum(flat @ w["from_sight_weight"] + w["from_sight_bias"], 0)
-        close = np.maximum(looked @ w["from_last_look_weight"] + w["from_last_look_bias"], 0)
-        errors = np.exp((closer + again)[:, 2].clip(*LOG_ERRORS))
-        parameters = np.concatenate([x.mean((0, 1)), flat, hidden, close]) @ w["heads_weight"] + w["heads_bias"]
-        return parameters, (CROP / 2) * (seen + 1), errors
-
-    def several(self, crops):
-        """The same of each of some crops, two at a time: NumPy leaves one core idle over a single one."""
-        with ThreadPoolExecutor(2) as pool:
-            return list(pool.map(self, crops))
+        spots = np.maximum(seen.ravel() @ w["from_sight_weight"] + w["from_sight_bias"], 0)
+        looked = at(seen[:LANDMARKS]).ravel()
+        looked = np.maximum(looked @ w["from_last_look_weight"] + w["from_last_look_bias"], 0)
+        return Seen(x.mean((0, 1)), seen, (closer + again)[:, 2].clip(*LOG_ERRORS), spots, looked)
 
     def sight(self, fine, deep):
         """Where fine (15, 15, 32) and deep (8, 8, 96) features show the points: (268, 2) in -1..1, y up.
@@ -138,6 +137,38 @@ class ImageToParameters:
         return np.stack([across @ share.sum(0), -down @ share.sum(1)], 1), near
 
 
+class ImageToParameters(Sight):
+    """From a crop to 12 pose, 40 identity and 52 expression numbers (not whitened).
+
+    The pose is a 3x4 matrix, row by row: model metres to crop pixels, x right, y up from the crop's lower edge.
+    `points_mean` (536, 3), `points_basis` (92, 536, 3): the points of the head, metres, then the same points of the
+    mirrored head where they lie on this one.
+    """
+
+    def __init__(self, weights):
+        super().__init__(weights)
+        mean, basis, self.mirror, self.precision, self.reverse_precision = (
+            self.weights[name].astype(float)
+            for name in ("points_mean", "points_basis", "mirror", "precision", "reverse_precision")
+        )
+        self.points_mean = np.concatenate([mean, mean * FLIP])
+        self.points_basis = np.concatenate([basis, np.tensordot(self.mirror.T, basis, 1) * FLIP], 1)
+        self.confidence = self.weights["confidence"].astype(float)
+
+    def __call__(self, crop):
+        """crop (120, 120, 3) RGB 0..255 -> parameters (104,) float32, points (268, 2) where the face's points are seen
+        in crop pixels, y up, and the errors (268,) to expect of them in pixels."""
+        seen = self.see(crop.astype(np.float32) / 127.5 - 1)
+        told = np.concatenate([seen.feature, seen.points.ravel(), seen.spots, seen.looked])
+        parameters = told @ self.weights["heads_weight"] + self.weights["heads_bias"]
+        return parameters, (CROP / 2) * (seen.points + 1), np.exp(seen.log_errors)
+
+    def several(self, crops):
+        """The same of each of some crops, two at a time: NumPy leaves one core idle over a single one."""
+        with ThreadPoolExecutor(2) as pool:
+            return list(pool.map(self, crops))
+
+
 def view(regress, crop):
     """What the network makes of a crop (120, 120, 3), as evidence for a fit."""
     return evidence(regress, regress(crop))
@@ -149,24 +180,6 @@ def evidence(regress, seen):
     identity, expression = np.split(parameters[12:].astype(float), [40])
     start = parameters[:12].astype(float).reshape(3, 4)
     return fit.View(points.astype(float), errors.astype(float), identity, expression, regress.precision, start)
-
-
-def view_both_ways(regress, crop):
-    """What the network makes of a crop (120, 120, 3) and of its mirror image: both see all points, each errs in its own
-    way, and the mean of their parameters is better than either."""
-    here, there = (evidence(regress, seen) for seen in regress.several([crop, crop[:, ::-1]]))
-    width = np.array([CROP, 0.0])
-    shape = regress.mirror @ np.concatenate([there.identity, there.expression])
-    back = there.pose * FLIPPED_POSE
-    back[0, 3] += CROP
-    return fit.View(
-        np.concatenate([here.points, width + there.points * FLIP[:2]]),
-        np.concatenate([here.errors, there.errors]),
-        (here.identity + shape[:40]) / 2,
-        (here.expression + shape[40:]) / 2,
-        regress.precision,
-        (here.pose + back) / 2,
-    )
 
 
 def turned_back(view, quarters):

@@ -49,7 +49,7 @@ def reconstruct(image, boxes=None, regress=None):
     on another engine (`engine.load`).
     Raises ValueError for a picture or a box of another form, assets.AssetError for a missing or damaged file.
     """
-    looks = [_look(image, face, regress) for face in _faces(image, boxes)]
+    looks = [look.closer(image, face, regress or network.load()) for face in _faces(image, boxes)]
     found = [_lay(seen, fitted([seen]), 0) for seen in looks]
     return sorted(found, key=lambda face: face.box[0] - face.box[2])
 
@@ -70,7 +70,7 @@ def reconstruct_person(images, boxes=None, regress=None):
         shown = _faces(image, None if box is None else [box])
         if not shown:
             raise ValueError(f"There is no face in picture {k + 1}: leave it out or give a box around the face.")
-        looks.append(_look(image, max(shown, key=lambda face: face.side), regress))
+        looks.append(look.closer(image, max(shown, key=lambda face: face.side), regress or network.load()))
     together = fitted(looks)
     return [_lay(seen, together, k) for k, seen in enumerate(looks)]
 
@@ -91,8 +91,9 @@ def parameters_from_landmarks(landmarks, identity=None):
     regress = network.load()
     points = (landmarks - middle) * [1, -1] * network.CROP / side + network.CROP / 2
     view = network.view_of_landmarks(regress, points, LANDMARK_ERROR)
-    found = fit.fit(regress.points_mean, regress.points_basis, [view], LANDMARK_ROUNDS, identity)
-    return _lay(Look(view, middle, side, 1.0), found, 0)
+    points = regress.points_mean, regress.points_basis
+    found = fit.fit(*points, [view], LANDMARK_ROUNDS, identity)
+    return _lay(Look(view, middle, side, 1.0, points), found, 0)
 
 
 def _faces(image, boxes):
@@ -128,12 +129,6 @@ def _face_in(find, image, box):
     around = crop.square(image, middle, 2 * side, 128)
     scores = [score for score, *_ in detector.decode(find.maps(around), threshold=0.0)]
     return detector.Face(tuple(middle), side, float(max(scores)))
-
-
-def _look(image, face, regress):
-    """Look at a face twice: the second crop is cut around what the first one found, and seen mirrored as well."""
-    regress = regress or network.load()
-    return look.second(image, look.first(image, face, regress), regress)
 
 
 def _lay(seen, found, k):

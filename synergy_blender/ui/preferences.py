@@ -4,7 +4,7 @@ import bpy
 from bpy.props import EnumProperty, FloatProperty
 
 from .. import engine, log, official
-from ..face import AssetError, assets, detector, head_model, network, skin
+from ..face import AssetError, assets, detector, head_model, network, refinement, skin
 from . import imports
 
 # the add-on's module: this package, or the extension around it
@@ -13,6 +13,7 @@ EXTENSION = PACKAGE.rsplit(".", 1)[0] if PACKAGE.startswith("bl_ext.") else PACK
 PARTS = (
     ("Head model", "head_model.npz", head_model.load),
     ("SynergyNet", "synergynet.npz", network.load),
+    ("Refinement", "refinement.npz", refinement.load),
     ("Face detector", "detector.npz", detector.load),
     ("Skin", "skin.npz", skin.usual),
 )

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from synergy_blender.face import assets, detector, head_model, network, reconstruct
+from synergy_blender.face import assets, detector, head_model, network, reconstruct, refinement
 
 
 def arrays():
@@ -72,13 +72,20 @@ def test_pickles_are_not_opened(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name, load", [("detector", detector.load), ("synergynet", network.load), ("head_model", head_model.load)]
+    "name, load",
+    [
+        ("detector", detector.load),
+        ("synergynet", network.load),
+        ("refinement", refinement.load),
+        ("head_model", head_model.load),
+    ],
 )
 def test_wrong_shapes_are_refused(tmp_path, name, load):
     source = assets.FOLDER / f"{name}.npz"
     with np.load(source) as file:
         data = {key: file[key] for key in file.files if key != "meta"}
-    kind = {"detector": "face detector", "synergynet": "SynergyNet", "head_model": "head model"}[name]
+    kinds = {"detector": "face detector", "synergynet": "SynergyNet", "head_model": "head model"}
+    kind = kinds.get(name, name)
     first = next(key for key in data if data[key].ndim > 1)
     data[first] = data[first][:-1]
     path = tmp_path / source.name

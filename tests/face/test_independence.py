@@ -28,8 +28,8 @@ def test_face_imports_numpy_and_the_standard_library_only():
 def test_importing_face_and_loading_its_weights_pulls_in_nothing_else():
     script = (
         "import sys, numpy; before = set(sys.modules);"
-        "from synergy_blender.face import detector, head_model, network;"
-        "detector.load(); head_model.load(); network.load();"
+        "from synergy_blender.face import detector, head_model, network, refinement;"
+        "detector.load(); head_model.load(); network.load(); refinement.load();"
         "new = {m.split('.')[0] for m in set(sys.modules) - before};"
         "print(sorted(new - sys.stdlib_module_names - {'numpy', 'synergy_blender'}))"
     )

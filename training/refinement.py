@@ -1,0 +1,92 @@
+"""The refinement in PyTorch: `synergy_blender.face.refinement`, to be trained.
+
+SynergyNet's own image network looks again, at the face laid flat: it starts from the weights that see faces in crops,
+and has to learn only what is left when pose, shape and expression are all but gone from the picture.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from synergy_blender.face import chart
+from synergy_blender.face.network import CROP, FEATURES, LANDMARKS, LOOKED, POINTS, SEEN
+from synergy_blender.face.refinement import CHANGE, FINELY, REACH, STATE
+from training import unfold
+from training.network import DEEP, DETAIL, FINE, ImageToParameters, SynergyNet, look
+from training.shipped import take_shipped
+
+
+class Refinement(nn.Module):
+    """From faces laid flat, and by what they were laid flat, to where points lie and how wrong that was."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = ImageToParameters()
+        del self.body.heads
+        stem = self.body.features[0][0]
+        self.body.features[0][0] = nn.Conv2d(4, stem.out_channels, 3, 2, 1, bias=False)
+        self.deeper = nn.Linear(LOOKED + STATE, 3 * POINTS)
+        self.change = nn.Linear(FEATURES + 2 * POINTS + SEEN + LOOKED + STATE, CHANGE)
+        for layer in (self.deeper, self.change):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        self.register_buffer("change_std", torch.ones(CHANGE))
+        self.register_buffer("at", torch.zeros(POINTS, 2))
+
+    def forward(self, flat, state, where, rows):
+        """flat (B, 4, CELLS, CELLS), state (B, 95), where (B, 2, CELLS, CELLS) its cells lie in crop pixels, y up, rows
+        (B, 2, 3) of the poses -> points in crop pixels at a glance, closer and again (B, 268, 2 each), log errors in
+        pixels (B, 268) and whitened changes (B, 96)."""
+        body = self.body
+        detail = body.features[:DETAIL](flat)
+        fine = body.features[DETAIL:FINE](detail)
+        deep = body.features[FINE:DEEP](fine)
+        feature = body.pooling(body.features[DEEP:](deep).float())
+        glance, near = body.sight(fine, deep)
+        with torch.autocast(flat.device.type, enabled=False):
+
+            def at(points):
+                return torch.cat([look(detail, points), look(near, points)], 2)
+
+            def in_picture(points):
+                spots = (points * points.new_tensor([1, -1]))[:, :, None]
+                found = F.grid_sample(where, spots, padding_mode="border", align_corners=False)
+                return found[..., 0].transpose(1, 2)
+
+            first = body.closer(at(glance))
+            closer = glance + first[..., :2] / CROP
+            features = at(closer)
+            looked = body.from_look(features[:, :LANDMARKS].flatten(1)).relu()
+            second = body.again(features) + body.together(looked).view(first.shape)
+            seen, error = closer + second[..., :2] / CROP, first[..., 2] + second[..., 2]
+            looked = body.from_last_look(at(seen[:, :LANDMARKS]).flatten(1)).relu()
+            flat_points = (seen - self.at).detach().flatten(1)
+            deeper = REACH * self.deeper(torch.cat([looked, state], 1)).view(-1, POINTS, 3)
+            points = in_picture(seen) + deeper @ rows.transpose(1, 2)
+            told = [feature, FINELY * flat_points, body.from_sight(seen.detach().flatten(1)).relu(), looked, state]
+            return (in_picture(glance), in_picture(closer), points), error, self.change(torch.cat(told, 1))
+
+
+def begin(shipped, batches):
+    """A Refinement with the weights of the shipped network, its batch norms measured on flat pictures, a list of
+    (B, 3, CELLS, CELLS)."""
+    basis = torch.as_tensor(shipped["points_basis"])
+    points = torch.as_tensor(shipped["points_mean"]), basis[:40], basis[40:]
+    network = SynergyNet(*points, torch.zeros(104), torch.as_tensor(shipped["whitening_std"]))
+    pairs = take_shipped(network, shipped)
+    inner = set(network.image_to_parameters.modules())
+    unfold.measure(network.image_to_parameters, [pair for pair in pairs if pair[0] in inner], batches)
+    model = Refinement()
+    taken = network.image_to_parameters.state_dict()
+    stem = taken["features.0.0.weight"]
+    taken["features.0.0.weight"] = torch.cat([stem, torch.zeros_like(stem[:, :1])], 1)
+    taken = {name: value for name, value in taken.items() if not name.startswith("heads.")}
+    model.body.load_state_dict(taken)
+    return model
+
+
+def grid_places(shipped, opened):
+    """Where the shipped points (268, 2) lie on the chart's grid, -1..1; `opened` the row of jawOpen in the basis."""
+    reference = shipped["points_mean"] + chart.OPEN * shipped["points_basis"][opened]
+    return chart.on_grid(chart.places(np.asarray(reference, float))).astype(np.float32)
