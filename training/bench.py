@@ -21,7 +21,6 @@ from synergy_blender.face import (
     detector,
     faces,
     head_model,
-    look,
     network,
     parameters_from_landmarks,
     pose,
@@ -221,8 +220,8 @@ def _as_fitted(points, view):
 def _refined(picture, reading):
     """A reading of a crop after closer looks at it, as `face.look.closer` takes them of a picture."""
     refine = refinement.load()
-    for _ in range(look.ROUNDS):
-        view = refine.refined(picture.astype(np.float32), refinement.Head(*reading))
+    for refined in (refine.refined, refine.refined_both_ways):
+        view = refined(picture.astype(np.float32), refinement.Head(*reading))
         reading = _as_fitted((refine.points_mean, refine.points_basis), view)
     return reading
 

@@ -17,7 +17,7 @@ from training.export import ERRORS_OF, RIDGE, half, weights_of_sight
 from training.face_points import face_points, outer_points
 from training.refinement import Refinement
 from training.shipped import layers_of_sight
-from training.train_refinement import Fitted, Flattener, between, example, mirrored, run, tensors
+from training.train_refinement import Fitted, Flattener, between, example, look_at, mirrored, tensors
 
 LEFT = 0.75  # of a first look's error, as the crops of this measurement are laid flat
 COMPARED = 16
@@ -37,7 +37,7 @@ def found(model, flattener, pictures, state):
     """Points (B, 268, 2) and shapes (B, 92) that a Refinement finds in pictures of heads."""
     batch = tensors(example(flattener, pictures, state, state), "cpu")
     colours = batch["colours"].permute(0, 3, 1, 2).float() / 127.5 - 1
-    looks, _, change = run(model, colours, batch)
+    looks, _, change = look_at(model, colours, batch)
     return looks[-1].numpy(), (batch["state"] + change[:, :-1] * model.change_std[:-1])[:, :SHAPE].numpy()
 
 

@@ -1,19 +1,13 @@
 """Train SynergyNet: `python -m training.train [--crops 450000] [--name first]`.
 
-Resumes from `work/runs/NAME/checkpoint.pt`, shows loss and validation, runs on CUDA where there is one. The schedule
-is warm-up, constant, linear decay; a run can be given more or fewer crops than it was started with: the rate follows.
+Resumes from `work/runs/NAME/checkpoint.pt`, shows loss and validation, runs on CUDA where there is one (`run`).
 The first parts of the run look at smaller crops, which cost less and teach the same coarse things, and train the
 image-to-parameters network alone; refinement and reverse module join for the last part.
 """
 
 import argparse
-import copy
-import ctypes
-import json
 import queue
-import sys
 import threading
-import time
 
 import cv2
 import numpy as np
@@ -25,25 +19,18 @@ from training import sources, unfold
 from training.expressions import NAMES
 from training.fit_landmarks import LandmarkModel
 from training.losses import WEIGHTS, losses, total
-from training.make_crops import CROPS, SIZE
+from training.make_crops import SIZE
 from training.network import EXPRESSION, IDENTITY, LANDMARKS, POSE, SynergyNet
+from training.run import Run, keep_memory
+from training.shards import Shards
 from training.shipped import take_shipped
 
 SURFACE_POINTS = 200
 SHOWN_EXPRESSIONS = ("jawOpen", "eyeBlinkLeft", "mouthSmileLeft", "browInnerUp", "mouthPucker")
 SMALLEST_STD = 0.12  # of an expression: rare ones are not blown up by whitening
-WARM_UP_STEPS = 300
 SMALL, SMALL_SIZE = 0.35, 96  # share of the run that looks at smaller crops, and their size
 MEASURED = 40  # batches on which the norms of shipped weights are measured
 SYNERGY_FROM = 0.88  # share of the run after which all modules are trained
-
-
-def keep_memory():
-    """Let glibc keep freed tensors: handing them back to the system at every step costs half of the time."""
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None)
-        for option, value in ((-4, 0), (-1, 2**31 - 1), (-2, 2**28)):  # M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD
-            libc.mallopt(option, value)
 
 
 def surface_points(count=SURFACE_POINTS):
@@ -81,31 +68,13 @@ class Mirror:
         return pose, identity @ self.identity.T, expression[:, self.expression]
 
 
-class Crops:
-    """All shards of one kind, memory-mapped, drawn in random order."""
-
-    def __init__(self, kind):
-        self.pictures, labels = [], []
-        for path in sorted(CROPS.glob(f"{kind}_*_labels.npz")):
-            if "partial" in path.name:
-                continue
-            self.pictures.append(
-                np.load(path.with_name(path.name.replace("labels.npz", "pictures.npy")), mmap_mode="r")
-            )
-            labels.append(dict(np.load(path)))
-        self.labels = {name: np.concatenate([part[name] for part in labels]) for name in labels[0]}
-        sizes = [len(p) for p in self.pictures]
-        self.shard = np.repeat(np.arange(len(sizes)), sizes)
-        self.row = np.concatenate([np.arange(n) for n in sizes])
-
-    def __len__(self):
-        return len(self.row)
+class Crops(Shards):
+    """All crops of one kind, as large as the network looks at them."""
 
     def batch(self, chosen):
         """RGB crops (B, 120, 120, 3) uint8 and their labels."""
-        pictures = [self.pictures[self.shard[i]][self.row[i]] for i in chosen]
-        pictures = np.stack([cv2.resize(one, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for one in pictures])
-        return pictures, {name: value[chosen] for name, value in self.labels.items()}
+        pictures = [cv2.resize(one, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for one in self.shown(chosen)]
+        return np.stack(pictures), {name: value[chosen] for name, value in self.labels.items()}
 
 
 def parameters_of(labels):
@@ -210,17 +179,6 @@ def begin_with_shipped(network, arrays, data):
         unfold.measure(module, [pair for pair in pairs if (pair[0] in inner) == (inputs is crops)], inputs)
 
 
-@torch.no_grad()
-def blend_in(average, network, step):
-    """Move the averaged weights towards the network's, over about 500 steps."""
-    keep = min(0.998, step / (step + 50))
-    for mine, theirs in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-        if mine.dtype.is_floating_point:
-            mine.lerp_(theirs, 1 - keep)
-        else:
-            mine.copy_(theirs)
-
-
 def rotations(pose):
     """Rotation matrices (B, 3, 3) of poses (B, 12)."""
     rows = pose.reshape(-1, 3, 4)[:, :, :3]
@@ -306,8 +264,6 @@ def main():
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(options.seed)
     data, held_back = Crops("train"), Crops("validation")
-    folder = sources.WORK / "runs" / options.name
-    folder.mkdir(parents=True, exist_ok=True)
     truth = parameters_of(data.labels)
     std = truth.std(0)
     std[-EXPRESSION:] = np.maximum(std[-EXPRESSION:], SMALLEST_STD)
@@ -325,79 +281,27 @@ def main():
         begin_with_shipped(network, start, data)
     elif options.start_from:
         inherit(network, start)
-    average = copy.deepcopy(network)
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.02}, {"params": others, "weight_decay": 0}], lr=options.rate, fused=True
-    )
-    steps = options.crops // options.batch
-    decay_from = int(steps * (1 - options.decay))
-    step, checkpoint = 0, folder / "checkpoint.pt"
-    for path in (checkpoint, folder / "before_decay.pt"):
-        if path.exists():
-            state = torch.load(path, map_location=device, weights_only=True)
-            if state["step"] < steps:
-                network.load_state_dict(state["network"])
-                average.load_state_dict(state["average"])
-                optimizer.load_state_dict(state["optimizer"])
-                step = state["step"]
-                print(f"resumed at step {step}", flush=True)
-                break
-
-    def save(path):
-        state = {"network": network.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
-        torch.save({**state, "step": step, "steps": steps}, path.with_suffix(".partial"))
-        path.with_suffix(".partial").replace(path)
-
+    run = Run(options.name, network, options.crops, options.batch, options.rate, options.decay)
     enabled = {*WEIGHTS} - set(options.without)
-    generator = torch.Generator().manual_seed(options.seed + step)
-    stream = batches(data, Mirror(), options.batch, options.seed + step)
-    print(f"{len(data)} crops, {steps} steps of {options.batch} on {device}", flush=True)
+    generator = torch.Generator().manual_seed(options.seed + run.step)
+    stream = batches(data, Mirror(), options.batch, options.seed + run.step)
+    print(f"{len(data)} crops, {run.steps} steps of {options.batch} on {device}", flush=True)
     network.train()
-    started, shown, sums = time.time(), step, {}
-    while step < steps:
-        rate = options.rate * min(1, (step + 1) / WARM_UP_STEPS)
-        if step >= decay_from:
-            rate *= max(0.0, 1 - (step - decay_from) / (steps - decay_from)) + 0.002
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+    while run.step < run.steps:
         pictures, parameters = next(stream)
         crops = torch.as_tensor(pictures).to(device).permute(0, 3, 1, 2).float()
         truth = torch.as_tensor(parameters).to(device)
         crops = augment(crops, generator)
-        size = SMALL_SIZE if step < options.small * steps else SIZE
+        size = SMALL_SIZE if run.step < options.small * run.steps else SIZE
         if size < SIZE:
             crops = F.interpolate(crops, size, mode="area")
         crops = crops.contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16):
-            output = network(crops, synergy=step >= options.synergy_from * steps)
+            output = network(crops, synergy=run.step >= options.synergy_from * run.steps)
         parts = losses(network, output, truth)
-        loss = total(parts, enabled)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 20.0)
-        optimizer.step()
-        step += 1
-        blend_in(average, network, step)
-        if not parts.keys() <= sums.keys():
-            started, shown, sums = time.time(), step - 1, {}
-        for name, value in {**parts, "loss": loss}.items():
-            sums[name] = sums.get(name, 0) + value.item()
-        if step % 50 == 0:
-            speed = (step - shown) * options.batch / (time.time() - started)
-            text = " ".join(f"{name} {value / (step - shown):.3f}" for name, value in sums.items())
-            print(f"{step}/{steps} {text} rate {rate:.5f} {speed:.0f} crops/s", flush=True)
-            started, shown, sums = time.time(), step, {}
-        if step == decay_from:
-            save(folder / "before_decay.pt")
-        if step % 500 == 0 or step in (decay_from, steps):
-            result = validate(average, held_back, device, size)
-            print(f"validation {step} {json.dumps(result)}", flush=True)
-            with (folder / "validation.jsonl").open("a") as log:
-                log.write(json.dumps({"step": step, "crops": step * options.batch, **result}) + "\n")
-            save(checkpoint)
-            started = time.time()
+        run.learn(total(parts, enabled), parts)
+        if run.is_to_be_saved:
+            run.save(validate(run.average, held_back, device, size))
 
 
 if __name__ == "__main__":

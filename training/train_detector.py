@@ -22,7 +22,7 @@ from training import face_free, sources, unfold
 from training.compose import Composer
 from training.fold import folded
 from training.network import convolution
-from training.train import blend_in, keep_memory
+from training.run import blend_in, keep_memory
 
 CANVAS = 256
 MEASURED = 24  # batches, and pictures in each, on which the norms of shipped weights are measured

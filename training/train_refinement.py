@@ -1,17 +1,13 @@
-"""Train the refinement: `python -m training.train_refinement [--crops 400000] [--name refinement]`.
+"""Train the refinement: `python -m training.train_refinement [--crops 264000] [--name refinement]`.
 
 Crops are laid flat by the fits that a first look at them ends with (`training.first_fits`), and by others between those
 and the truth, so that a second refinement of what the first one mended finds what it knows. Resumes from
-`work/runs/NAME/checkpoint.pt` and shows loss and validation. A run can be given more or fewer crops than it was
-started with: the rate follows.
+`work/runs/NAME/checkpoint.pt`, shows loss and validation (`training.run`).
 """
 
 import argparse
-import copy
-import json
 import queue
 import threading
-import time
 
 import cv2
 import numpy as np
@@ -22,49 +18,37 @@ from synergy_blender.face.fit import POSE
 from training import sources
 from training.expressions import NAMES
 from training.face_points import face_points, outer_points
-from training.first_fits import PARTS
 from training.losses import CROP, FAR, PIXELS_PER_METRE, wing
-from training.make_crops import CROPS
 from training.refinement import begin, grid_places
-from training.train import SHOWN_EXPRESSIONS, augment, blend_in, keep_memory
+from training.run import Run, keep_memory
+from training.shards import Shards
+from training.train import SHOWN_EXPRESSIONS, augment
 
 SHAPE = network.SHAPE
 STILL = (0.15, 0.6, 1.25)  # share of the first look's error that is left: from, usually from, up to
 MENDED = 0.25  # share of the crops with less than usual
 JITTER = (0.012, 0.006, 0.25)  # of the pose beside: turn in radians, log of the scale, shift in pixels
 WEIGHTS = {"points": 1.0, "looks": 0.5, "error": 0.1, "change": 6.0, "identity": 1.0, "expression": 4.0}
-WARM_UP_STEPS = 300
 MEASURED = 30  # batches on which the norms of shipped weights are measured
 
 
-class Fitted:
-    """All shards of one kind with the fits of a first look, memory-mapped."""
+class Fitted(Shards):
+    """All crops of one kind with what is true of them and what a first look has fitted to them: arrays by name."""
 
     def __init__(self, kind):
-        self.pictures, parts = [], []
-        for path in sorted(CROPS.glob(f"{kind}_*_fits.npz")):
-            if "partial" in path.name:
-                continue
-            self.pictures.append(np.load(path.with_name(path.name.replace("fits.npz", "pictures.npy")), mmap_mode="r"))
-            labels = np.load(path.with_name(path.name.replace("fits", "labels")))
-            matrices = labels["pose"].astype(float)
-            rotation = pose.nearest_rotations(matrices).astype(np.float32)
-            scale = np.linalg.norm(matrices[:, 0, :3], axis=1).astype(np.float32)
-            truth = labels["identity"], labels["expression"], scale, rotation, labels["pose"][:, :2, 3]
-            parts.append([*truth, *np.load(path).values()])
-        whole = [np.concatenate(values) for values in zip(*parts, strict=True)]
-        self.truth, self.fits = (dict(zip(PARTS, half, strict=True)) for half in (whole[:5], whole[5:]))
-        sizes = [len(p) for p in self.pictures]
-        self.shard = np.repeat(np.arange(len(sizes)), sizes)
-        self.row = np.concatenate([np.arange(n) for n in sizes])
-
-    def __len__(self):
-        return len(self.row)
+        super().__init__(kind, "fits")
+        matrices = self.labels["pose"].astype(float)
+        self.truth = {
+            "identity": self.labels["identity"],
+            "expression": self.labels["expression"],
+            "scale": np.linalg.norm(matrices[:, 0, :3], axis=1).astype(np.float32),
+            "rotation": pose.nearest_rotations(matrices).astype(np.float32),
+            "shift": self.labels["pose"][:, :2, 3],
+        }
 
     def batch(self, chosen):
         """Pictures, a list of (H, H, 3) uint8, and what is true and what was fitted: arrays by name."""
-        pictures = [self.pictures[self.shard[i]][self.row[i]] for i in chosen]
-        return pictures, *({k: v[chosen] for k, v in side.items()} for side in (self.truth, self.fits))
+        return self.shown(chosen), *({k: v[chosen] for k, v in side.items()} for side in (self.truth, self.fits))
 
 
 def turns(vectors):
@@ -223,7 +207,7 @@ def losses(model, output, batch, basis, outer):
     }
 
 
-def run(model, colours, batch):
+def look_at(model, colours, batch):
     """The output of a Refinement for colours (B, 3, H, W) in -1..1 of a batch."""
     where = batch["where"].permute(0, 3, 1, 2).contiguous()
     return model(laid_flat(colours, batch["square"]), batch["state"], where, batch["rows"])
@@ -241,7 +225,7 @@ def validate(model, data, flattener, device):
         pictures, truth, fits = data.batch(np.arange(start, min(start + 100, len(data))))
         batch = tensors(example(flattener, pictures, truth, fits), device)
         colours = batch["colours"].permute(0, 3, 1, 2).float() / 127.5 - 1
-        looks, _, change = run(model, colours, batch)
+        looks, _, change = look_at(model, colours, batch)
         change = change * model.change_std
         target = batch["target"][:, :marks]
         box = (target.amax(1) - target.amin(1)).prod(1).sqrt()
@@ -271,9 +255,9 @@ def tensors(batch, device):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--crops", type=int, default=400_000, help="crops to show in all")
+    options.add_argument("--crops", type=int, default=264_000, help="crops to show in all")
     options.add_argument("--batch", type=int, default=32)
-    options.add_argument("--rate", type=float, default=2e-3)
+    options.add_argument("--rate", type=float, default=1.5e-3)
     options.add_argument("--name", default="refinement")
     options.add_argument("--decay", type=float, default=0.7, help="share of the run in which the rate falls")
     options.add_argument("--seed", type=int, default=0)
@@ -282,8 +266,6 @@ def main():
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(options.seed)
     data, held_back, flattener = Fitted("train"), Fitted("validation"), Flattener()
-    folder = sources.WORK / "runs" / options.name
-    folder.mkdir(parents=True, exist_ok=True)
     stream = batches(data, flattener, options.batch, options.seed)
     shipped = assets.load(sources.ASSETS / "synergynet.npz", "SynergyNet")
     generator = torch.Generator().manual_seed(options.seed)
@@ -296,59 +278,19 @@ def main():
     spread = changes(data.truth, data.fits).std(0)
     model.change_std.copy_(torch.as_tensor(np.maximum(spread, 0.1 * np.median(spread[:SHAPE]))))
     model.change_std[SHAPE:] = torch.as_tensor(spread[SHAPE:])
-    average = copy.deepcopy(model)
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.02}, {"params": others, "weight_decay": 0}], lr=options.rate, fused=True
-    )
-    steps, step, checkpoint = options.crops // options.batch, 0, folder / "checkpoint.pt"
-    decay_from = int(steps * (1 - options.decay))
-    if checkpoint.exists():
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
-        model.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        step = state["step"]
-        print(f"resumed at step {step}", flush=True)
+    run = Run(options.name, model, options.crops, options.batch, options.rate, options.decay)
     basis = torch.as_tensor(flattener.basis.reshape(SHAPE, -1), device=device)
-    print(f"{len(data)} crops, {steps} steps of {options.batch} on {device}", flush=True)
+    print(f"{len(data)} crops, {run.steps} steps of {options.batch} on {device}", flush=True)
     model.train()
-    started, shown, sums = time.time(), step, {}
-    while step < steps:
-        rate = options.rate * min(1, (step + 1) / WARM_UP_STEPS)
-        if step >= decay_from:
-            rate *= max(0.0, 1 - (step - decay_from) / (steps - decay_from)) + 0.002
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+    while run.step < run.steps:
         batch = tensors(next(stream), device)
         colours = augment(batch["colours"].permute(0, 3, 1, 2).float(), generator)
         with torch.autocast(device.type, torch.bfloat16):
-            output = run(model, colours, batch)
+            output = look_at(model, colours, batch)
         parts = losses(model, output, batch, basis, outer)
-        loss = sum(WEIGHTS[name] * value for name, value in parts.items())
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 20.0)
-        optimizer.step()
-        step += 1
-        blend_in(average, model, step)
-        for name, value in {**parts, "loss": loss}.items():
-            sums[name] = sums.get(name, 0) + value.item()
-        if step % 50 == 0:
-            speed = (step - shown) * options.batch / (time.time() - started)
-            text = " ".join(f"{name} {value / (step - shown):.3f}" for name, value in sums.items())
-            print(f"{step}/{steps} {text} rate {rate:.5f} {speed:.0f} crops/s", flush=True)
-            started, shown, sums = time.time(), step, {}
-        if step % 500 == 0 or step == steps:
-            result = validate(average, held_back, flattener, device)
-            print(f"validation {step} {json.dumps(result)}", flush=True)
-            with (folder / "validation.jsonl").open("a") as log:
-                log.write(json.dumps({"step": step, "crops": step * options.batch, **result}) + "\n")
-            state = {"network": model.state_dict(), "average": average.state_dict(), "step": step}
-            torch.save({**state, "optimizer": optimizer.state_dict()}, checkpoint.with_suffix(".partial"))
-            checkpoint.with_suffix(".partial").replace(checkpoint)
-            started = time.time()
+        run.learn(sum(WEIGHTS[name] * value for name, value in parts.items()), parts)
+        if run.is_to_be_saved:
+            run.save(validate(run.average, held_back, flattener, device))
 
 
 if __name__ == "__main__":

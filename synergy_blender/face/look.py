@@ -11,7 +11,6 @@ MARGIN = 1.4  # side of the crop over the side of the square around the landmark
 DOUBT = 2.5  # mean error expected of the points, crop pixels, above which a crop is looked at the other ways up as well
 CLEARER = 0.8  # of the upright crop's errors: another way up must expect less
 OFF, LARGER = 0.15, 1.25  # of a crop's side, by which its face may lie beside its middle, and be larger or smaller
-ROUNDS = 2  # closer looks: each lays the face flat by what the one before has found
 
 
 @dataclass(frozen=True)
@@ -65,14 +64,16 @@ def closer(image, face, regress):
         middle, side = square_about(seen, found)
     refine, side = refinement.load(), side * MARGIN
     part, ratio = crop.square(image, middle, side, refinement.PICTURE), network.CROP / side
-    for turn in range(ROUNDS):
-        found = fitted([seen]) if turn else found
+    points = refine.points_mean, refine.points_basis
+
+    def laid_flat_by(seen, found):
         scale, rotation, centre = seen.place(found, 0)
         shift = (centre - middle) * [ratio, -ratio] + network.CROP / 2
-        head = refinement.Head(found.identity, found.expression[0], scale * ratio, rotation, shift)
-        points = refine.points_mean, refine.points_basis
-        seen = Look(refine.refined(part, head), middle, side, seen.score, points)
-    return seen
+        return refinement.Head(found.identity, found.expression[0], scale * ratio, rotation, shift)
+
+    seen = Look(refine.refined(part, laid_flat_by(seen, found)), middle, side, seen.score, points)
+    head = laid_flat_by(seen, fitted([seen]))
+    return replace(seen, view=refine.refined_both_ways(part, head))
 
 
 def square_about(seen, found):

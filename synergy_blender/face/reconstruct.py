@@ -8,7 +8,8 @@ from . import crop, detector, faces, fit, head_model, look, network, pose
 from .look import Look, fitted
 from .pose import to_picture
 
-LANDMARK_ERROR, LANDMARK_ROUNDS = 0.35, 8  # of landmarks that are given, crop pixels; steps of the fit to them
+# Of landmarks that are given, crop pixels: unlike points that are seen, each errs by itself; steps of the fit to them
+LANDMARK_ERROR, LANDMARK_ROUNDS = 0.5 / np.sqrt(fit.TOGETHER), 8
 
 
 @dataclass(frozen=True)

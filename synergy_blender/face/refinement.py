@@ -69,13 +69,19 @@ class Refinement(network.Sight):
         self.points_mean, self.points_basis = regress.points_mean[rows], regress.points_basis[:, rows]
 
     def refined(self, picture, head):
-        """What a square picture (H, H, 3) 0..255 of a Head says of it, seen both ways, as evidence for a fit."""
+        """What a square picture (H, H, 3) 0..255 of a Head says of it, as evidence for a fit."""
+        return self._evidence(head, *self(picture, head))
+
+    def refined_both_ways(self, picture, head):
+        """The same of the picture and its mirror image, which errs in its own way."""
         tries = (picture, head), (picture[:, ::-1], head.mirrored(self.mirror))
         with ThreadPoolExecutor(2) as pool:
             here, there = pool.map(self, *zip(*tries, strict=True))
-        shape = (here[2] + self.mirror @ there[2]) / 2
         back = np.array([network.CROP, 0]) + there[0] * network.FLIP[:2]
         points, errors = np.concatenate([here[0], back]), np.concatenate([here[1], there[1]])
+        return self._evidence(head, points, errors, (here[2] + self.mirror @ there[2]) / 2)
+
+    def _evidence(self, head, points, errors, shape):
         matrix = np.column_stack([head.scale * head.rotation, [*head.shift, 0]])
         return fit.View(points, errors, shape[:40], shape[40:], self.precision, matrix)
 

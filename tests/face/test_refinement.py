@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from synergy_blender.face import chart, crop, look, network, pose, reconstruct, refinement
+from synergy_blender.face import chart, crop, network, pose, reconstruct, refinement
 from synergy_blender.face.fit import fit
 
 SIDE = 190.0  # of the square about the astronaut's face, pixels
@@ -64,8 +64,8 @@ def test_a_turned_picture_shows_the_same_face(refine, astronaut, quarters):
 
 def test_a_mirrored_picture_gives_the_mirrored_evidence(refine, astronaut):
     picture, head = astronaut
-    here = refine.refined(picture, head)
-    there = refine.refined(np.ascontiguousarray(picture[:, ::-1]), head.mirrored(refine.mirror))
+    here = refine.refined_both_ways(picture, head)
+    there = refine.refined_both_ways(np.ascontiguousarray(picture[:, ::-1]), head.mirrored(refine.mirror))
     back = np.array([network.CROP, 0]) + there.points * [-1, 1]
     np.testing.assert_allclose(np.roll(back, len(back) // 2, 0), here.points, atol=0.05)
     shape = refine.mirror @ np.concatenate([there.identity, there.expression])
@@ -79,8 +79,8 @@ def test_a_wrong_pose_is_put_right(refine, astronaut):
         rotation = head.rotation @ pose.turn(rng.normal(0, 0.06, 3))
         wrong = replace(head, rotation=rotation, scale=head.scale * 1.03, shift=head.shift + rng.normal(0, 1.5, 2))
         before.append(placed(refine, wrong) - placed(refine, head))
-        for _ in range(look.ROUNDS):
-            found = fit(refine.points_mean, refine.points_basis, [refine.refined(picture, wrong)])
+        for refined in (refine.refined, refine.refined_both_ways):
+            found = fit(refine.points_mean, refine.points_basis, [refined(picture, wrong)])
             wrong = refinement.Head(
                 found.identity, found.expression[0], found.scale[0], found.rotation[0], found.shift[0]
             )
