@@ -49,8 +49,13 @@ def spread(at):
 
 
 def _plate(a, b):
-    square = ((a[:, None] - b[None]) ** 2).sum(2)
-    return 0.5 * square * np.log(np.maximum(square, 1e-12))
+    square = np.square(np.subtract.outer(a[:, 0], b[:, 0]))
+    square += np.square(np.subtract.outer(a[:, 1], b[:, 1]))
+    np.maximum(square, 1e-12, out=square)
+    kernel = np.log(square)
+    kernel *= square
+    kernel *= 0.5
+    return kernel
 
 
 def facing(at, scale):
