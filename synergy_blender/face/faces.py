@@ -6,7 +6,7 @@ import numpy as np
 
 from . import detector, look, network
 
-CERTAIN, PROPOSED = 0.95, 0.5  # scores of the detector
+CERTAIN, PROPOSED = 0.95, 0.65  # scores of the detector
 TURNED = 0.7  # score from which a doubtful face is looked at whichever way up it may be
 MOST = 16  # doubtful ones that are looked at, the likeliest: each costs as much as a face
 # Mean error expected of the points, crop pixels, up to which an even chance becomes a face, and the power of the odds
