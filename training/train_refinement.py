@@ -18,7 +18,7 @@ from synergy_blender.face.fit import POSE
 from training import sources
 from training.expressions import NAMES
 from training.face_points import face_points, outer_points
-from training.losses import CROP, FAR, PIXELS_PER_METRE, wing
+from training.losses import CROP, PIXELS_PER_METRE, error_loss, wing
 from training.refinement import begin, grid_places
 from training.run import Run, keep_memory
 from training.shards import Shards
@@ -192,15 +192,13 @@ def losses(model, output, batch, basis, outer):
     """Each loss by name, unweighted; of the points, only `outer` ones (268,) can be seen."""
     looks, log_error, change = output
     left = [(points - batch["target"])[:, outer] for points in looks]
-    square = (left[-1].detach() ** 2).sum(2).clamp(max=FAR**2)
-    log_error = log_error[:, outer].clamp(*network.LOG_ERRORS)
     wrong = change - batch["changes"] / model.change_std
     shape = PIXELS_PER_METRE * (wrong * model.change_std)[:, :SHAPE]
     split = SHAPE - len(NAMES)
     return {
         "points": wing(left[-1], 0),
         "looks": wing(left[0], 0) + wing(left[1], 0),
-        "error": (2 * log_error + square / (2 * torch.exp(2 * log_error))).mean(),
+        "error": error_loss(log_error[:, outer], left[-1].detach().transpose(1, 2)),
         "change": (wrong**2).mean(),
         "identity": wing(shape[:, :split] @ basis[:split], 0),
         "expression": wing(shape[:, split:] @ basis[split:], 0),
