@@ -1,6 +1,6 @@
 """Draw faces laid flat: `python -m training.chart_sheet` writes `docs/laid_flat.png`.
 
-Each row: a held-back portrait with the landmarks found, the face laid flat by the first look's fit, and by the fit to
+Each row: a held-back portrait, the face laid flat by the fit to the first look, and by the fit to
 the last look; the last row the means of all.
 """
 
