@@ -74,8 +74,10 @@ class _State:
         np.matmul(basis[:, : len(x)], self.scale * self.rotation[:2].T, out=slope[:-POSE])
         turns = [[zero, -x[:, 2]], [x[:, 2], zero], [-x[:, 1], x[:, 0]]]
         slope[-POSE:] = np.array([*turns, [x[:, 0], x[:, 1]], [one, zero], [zero, one]]).transpose(0, 2, 1)
-        weighted = (slope * weights[:, None]).reshape(len(slope), -1)
-        normal, right = weighted @ slope.reshape(len(slope), -1).T, weighted @ left.ravel()
+        root = np.sqrt(weights)[:, None]
+        slope *= root
+        slope = slope.reshape(len(slope), -1)
+        normal, right = slope @ slope.T, slope @ (left * root).ravel()
         expected = np.concatenate([view.identity - identity, view.expression - self.expression])
         normal[:-POSE, :-POSE] += view.precision
         right[:-POSE] += view.precision @ expected

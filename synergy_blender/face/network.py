@@ -210,8 +210,20 @@ def look(picture, seen):
     y = ((1 - seen[:, 1]) * (height / 2) - 0.5).clip(0, height - 1)
     left, top = np.minimum(x.astype(int), width - 2), np.minimum(y.astype(int), height - 2)
     x, y = (x - left)[:, None], (y - top)[:, None]
-    upper = picture[top, left] * (1 - x) + picture[top, left + 1] * x
-    return upper * (1 - y) + (picture[top + 1, left] * (1 - x) + picture[top + 1, left + 1] * x) * y
+    cells, at = picture.reshape(height * width, -1), top * width + left
+
+    def along(at):
+        start, end = cells.take(at, 0), cells.take(at + 1, 0)
+        end -= start
+        end *= x
+        start += end
+        return start
+
+    upper, lower = along(at), along(at + width)
+    lower -= upper
+    lower *= y
+    upper += lower
+    return upper
 
 
 @lru_cache(maxsize=4)

@@ -91,7 +91,8 @@ class Refinement(network.Sight):
         w, shape = self.weights, np.concatenate([head.identity, head.expression]).astype(np.float32)
         spreading = w["mean"] + np.tensordot(shape, w["basis"], 1)
         rows = (head.scale * head.rotation[:2]).astype(np.float32)
-        where = self.spread @ (spreading @ rows.T + head.shift.astype(np.float32))
+        at = rows @ spreading.T + head.shift.astype(np.float32)[:, None]
+        where = np.stack([self.spread @ line for line in at], 1)  # one by one: three times as fast
         colours = network.look(picture, where * np.float32(2 / network.CROP) - 1)
         where, colours = (values.reshape(chart.CELLS, chart.CELLS, -1) for values in (where, colours))
         seen = self.see(chart.laid_flat(colours, chart.facing(where, head.scale)))

@@ -34,9 +34,9 @@ def test_depthwise_is_a_convolution_of_each_channel(size, stride):
     )
 
 
-def test_depthwise_by_bands_has_no_seams():
+def test_depthwise_of_a_large_picture_has_no_seams():
     rng = np.random.default_rng(1)
-    x = rng.normal(size=(50, 60, 96)).astype(np.float32)  # more than one band
+    x = rng.normal(size=(50, 60, 96)).astype(np.float32)
     ones = layers.depthwise(np.ones_like(x), np.ones((3, 3, 96), np.float32), np.zeros(96, np.float32))
     assert np.all(ones[1:-1, 1:-1] == 9) and np.all(ones[0, 1:-1] == 6) and ones[0, 0, 0] == 4
     weight = np.zeros((3, 3, 96), np.float32)
