@@ -28,6 +28,14 @@ RUNS = (
     ("--name", "sixth", "--start-from", "fifth", "--crops", "288000", "--rate", "1.8e-3", "--small", "0"),
 )
 MORE_CROPS = {"fifth": ("--first", "200", "--count", "114000"), "sixth": ("--first", "300", "--count", "96000")}
+REFINEMENTS = (
+    ("--name", "refinement"),
+    ("--name", "refinement2", "--start-from", "refinement", "--crops", "360000", "--rate", "1.2e-3", "--decay", "0.9"),
+)
+DETECTORS = (
+    ("--name", "detector", "--pictures", "310000"),
+    ("--name", "detector2", "--from-shipped", "--pictures", "190000", "--rate", "2e-3"),
+)
 REFINED = ("--first", "101", "--count", "57000")  # crops that the refinement learns from
 
 
@@ -47,8 +55,10 @@ def validation_data():
 
 
 def main():
-    for module in (*LABELS, "template", "build_head_model", "make_crops", "face_free", "train_detector"):
+    for module in (*LABELS, "template", "build_head_model", "make_crops", "face_free"):
         step(module)
+    for run in DETECTORS:
+        step("train_detector", *run)
     for run in RUNS:
         if run[1] in MORE_CROPS:
             step("make_crops", *MORE_CROPS[run[1]])
@@ -56,7 +66,9 @@ def main():
     step("export")
     step("make_crops", *REFINED)
     step("first_fits", *REFINED[:2])
-    for module in ("train_refinement", "export_refinement", "calibrate", "skin_model"):
+    for run in REFINEMENTS:
+        step("train_refinement", *run)
+    for module in ("export_refinement", "calibrate", "skin_model"):
         step(module)
 
 

@@ -13,6 +13,7 @@ from synergy_blender.face import assets, network
 from training import sources
 from training.fold import folded
 from training.network import CROP, POSE
+from training.run import saved
 from training.shipped import heads_of, layers_of
 from training.train import Crops, Mirror, build_network, parameters_of
 
@@ -88,7 +89,7 @@ def precisions_of(model):
 
 def load_run(name):
     """The averaged network of a training run, ready for inference, and the step it was taken at."""
-    state = torch.load(sources.WORK / "runs" / name / "checkpoint.pt", map_location="cpu", weights_only=True)
+    state = saved(name)
     whitening = state["average"]["whitening_mean"], state["average"]["whitening_std"]
     model = build_network(whitening)
     model.load_state_dict(state["average"])  # with the points that this run was trained to see

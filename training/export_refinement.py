@@ -1,4 +1,4 @@
-"""Export the trained refinement for NumPy: `python -m training.export_refinement [--name refinement]`.
+"""Export the trained refinement for NumPy: `python -m training.export_refinement [--name refinement2]`.
 
 Writes `addon_assets/refinement.npz` from the averaged weights of `work/runs/NAME/checkpoint.pt`, batch-norm folded,
 with the precision of the shapes it finds, and prints how far NumPy is from PyTorch.
@@ -16,6 +16,7 @@ from training import sources
 from training.export import ERRORS_OF, RIDGE, half, weights_of_sight
 from training.face_points import face_points, outer_points
 from training.refinement import Refinement
+from training.run import saved
 from training.shipped import layers_of_sight
 from training.train_refinement import Fitted, Flattener, between, example, look_at, mirrored, tensors
 
@@ -59,7 +60,7 @@ def precision_of(model, data, flattener):
 
 def load_run(name):
     """The averaged Refinement of a training run, ready for inference, and the step it was taken at."""
-    state = torch.load(sources.WORK / "runs" / name / "checkpoint.pt", map_location="cpu", weights_only=True)
+    state = saved(name)
     model = Refinement()
     model.load_state_dict(state["average"])
     return model.eval(), state["step"]
@@ -67,7 +68,7 @@ def load_run(name):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--name", default="refinement")
+    options.add_argument("--name", default="refinement2")
     options.add_argument("--to", type=Path, default=sources.ASSETS / "refinement.npz")
     options = options.parse_args()
     model, step = load_run(options.name)

@@ -6,8 +6,11 @@ rate follows.
 
 import copy
 import ctypes
+import functools
 import json
+import queue
 import sys
+import threading
 import time
 
 import torch
@@ -16,6 +19,7 @@ from training import sources
 
 WARM_UP_STEPS = 300
 SHOWN_EVERY, SAVED_EVERY = 50, 500  # steps
+AHEAD = 6  # batches that are drawn ahead
 CLIP, DECAY = 20.0, 0.02  # norm of the gradients at most; weight decay
 
 
@@ -27,6 +31,30 @@ def keep_memory():
             libc.mallopt(option, value)
 
 
+def in_background(draw):
+    """Let a generator of batches run ahead in a thread of its own; what goes wrong there is raised here."""
+
+    @functools.wraps(draw)
+    def drawn(*words):
+        ready = queue.Queue(AHEAD)
+
+        def fill():
+            try:
+                for batch in draw(*words):
+                    ready.put((batch, None))
+            except Exception as error:
+                ready.put((None, error))
+
+        threading.Thread(target=fill, daemon=True).start()
+        while True:
+            batch, error = ready.get()
+            if error:
+                raise error
+            yield batch
+
+    return drawn
+
+
 @torch.no_grad()
 def blend_in(average, network, step):
     """Move the averaged weights towards the network's, over about 500 steps."""
@@ -36,6 +64,11 @@ def blend_in(average, network, step):
             mine.lerp_(theirs, 1 - keep)
         else:
             mine.copy_(theirs)
+
+
+def saved(name):
+    """What run NAME was saved as last: its `average` weights and its `step`."""
+    return torch.load(sources.WORK / "runs" / name / "checkpoint.pt", map_location="cpu", weights_only=True)
 
 
 class Run:

@@ -6,8 +6,6 @@ image-to-parameters network alone; refinement and reverse module join for the la
 """
 
 import argparse
-import queue
-import threading
 
 import cv2
 import numpy as np
@@ -21,7 +19,7 @@ from training.fit_landmarks import LandmarkModel
 from training.losses import WEIGHTS, losses, total
 from training.make_crops import SIZE
 from training.network import EXPRESSION, IDENTITY, LANDMARKS, POSE, SynergyNet
-from training.run import Run, keep_memory
+from training.run import Run, in_background, keep_memory, saved
 from training.shards import Shards
 from training.shipped import take_shipped
 
@@ -134,28 +132,22 @@ def turn_in_plane(pictures, pose, rng):
         pose[i, :, 3] = scale * turn @ (pose[i, :, 3] - middle) + middle + shift
 
 
+@in_background
 def batches(data, mirror, size, seed):
-    """An endless stream of augmented batches, drawn in the background: (uint8 crops, parameters)."""
-    ready = queue.Queue(6)
-
-    def fill():
-        rng = np.random.default_rng(seed)
-        while True:
-            order = rng.permutation(len(data))
-            for start in range(0, len(order) - size + 1, size):
-                pictures, labels = data.batch(np.sort(order[start : start + size]))
-                flip = rng.random(size) < 0.5
-                pictures[flip] = pictures[flip][:, :, ::-1]
-                mirrored = mirror(*(labels[k][flip] for k in ("pose", "identity", "expression")))
-                for name, value in zip(("pose", "identity", "expression"), mirrored, strict=True):
-                    labels[name] = labels[name].copy()
-                    labels[name][flip] = value
-                turn_in_plane(pictures, labels["pose"], rng)
-                ready.put((pictures, parameters_of(labels)))
-
-    threading.Thread(target=fill, daemon=True).start()
+    """An endless stream of augmented batches: (uint8 crops, parameters)."""
+    rng = np.random.default_rng(seed)
     while True:
-        yield ready.get()
+        order = rng.permutation(len(data))
+        for start in range(0, len(order) - size + 1, size):
+            pictures, labels = data.batch(np.sort(order[start : start + size]))
+            flip = rng.random(size) < 0.5
+            pictures[flip] = pictures[flip][:, :, ::-1]
+            mirrored = mirror(*(labels[k][flip] for k in ("pose", "identity", "expression")))
+            for name, value in zip(("pose", "identity", "expression"), mirrored, strict=True):
+                labels[name] = labels[name].copy()
+                labels[name][flip] = value
+            turn_in_plane(pictures, labels["pose"], rng)
+            yield pictures, parameters_of(labels)
 
 
 @torch.no_grad()
@@ -274,7 +266,7 @@ def main():
         start = shipped = assets.load(sources.ASSETS / "synergynet.npz", "SynergyNet")
         whitening = whitening[0], start["whitening_std"]
     elif options.start_from:
-        start = torch.load(sources.WORK / "runs" / options.start_from / "checkpoint.pt", weights_only=True)["average"]
+        start = saved(options.start_from)["average"]
         whitening = start["whitening_mean"], start["whitening_std"]
     network = build_network(whitening, shipped).to(device, memory_format=torch.channels_last)
     if options.start_from == "shipped":

@@ -1,13 +1,11 @@
-"""Train the face detector: `python -m training.train_detector [--pictures 90000]`.
+"""Train the face detector: `python -m training.train_detector [--pictures 200000] [--name detector]`.
 
-Pictures are composed as they are needed (`training/compose.py`). Resumes from `work/detector/checkpoint.pt`, writes
+Pictures are composed as they are needed (`training/compose.py`). Resumes from `work/runs/NAME/checkpoint.pt`, writes
 `addon_assets/detector.npz` at the end, and prints recall and false alarms on held-back portraits.
 """
 
 import argparse
 import copy
-import queue
-import threading
 import time
 
 import cv2
@@ -18,11 +16,11 @@ from torch import nn
 
 from synergy_blender.face import assets
 from synergy_blender.face import detector as runtime
-from training import face_free, sources, unfold
+from training import compose, face_free, sources, unfold
 from training.compose import Composer
 from training.fold import folded
 from training.network import convolution
-from training.run import blend_in, keep_memory
+from training.run import blend_in, in_background, keep_memory
 
 CANVAS = 256
 MEASURED = 24  # batches, and pictures in each, on which the norms of shipped weights are measured
@@ -135,20 +133,16 @@ def loss_of(outputs, wanted, kinds):
     return score_loss, square_loss
 
 
-def batches(size, seed):
-    ready = queue.Queue(8)
-
-    def fill():
-        composer, rng = Composer(CANVAS, CANVAS, SMALLEST, LARGEST), np.random.default_rng(seed)
-        while True:
-            drawn = [composer.draw(rng) for _ in range(size)]
-            levels = zip(*(targets(faces) for _, faces in drawn), strict=True)
-            stacked = [tuple(np.stack(parts) for parts in zip(*level, strict=True)) for level in levels]
-            ready.put((np.stack([picture for picture, _ in drawn]), stacked))
-
-    threading.Thread(target=fill, daemon=True).start()
+@in_background
+def batches(size, seed, turned=compose.TURNED, darkest=compose.DARKEST):
+    """An endless stream of batches: pictures (B, CANVAS, CANVAS, 3) uint8 and per level what is wanted of them."""
+    composer = Composer(CANVAS, CANVAS, SMALLEST, LARGEST, turned=turned, darkest=darkest)
+    rng = np.random.default_rng(seed)
     while True:
-        yield ready.get()
+        drawn = [composer.draw(rng) for _ in range(size)]
+        levels = zip(*(targets(faces) for _, faces in drawn), strict=True)
+        stacked = [tuple(np.stack(parts) for parts in zip(*level, strict=True)) for level in levels]
+        yield np.stack([picture for picture, _ in drawn]), stacked
 
 
 def begin_with_shipped(network):
@@ -207,6 +201,9 @@ def main():
     options.add_argument("--pictures", type=int, default=200_000)
     options.add_argument("--batch", type=int, default=32)
     options.add_argument("--rate", type=float, default=3e-3)
+    options.add_argument("--name", default="detector")
+    options.add_argument("--turned", type=float, default=compose.TURNED, help="share of the faces that lie any way up")
+    options.add_argument("--darkest", type=float, default=compose.DARKEST, help="light of a face, of its portrait's")
     options.add_argument("--from-shipped", action="store_true", help="go on from the weights the add-on ships")
     options = options.parse_args()
     keep_memory()
@@ -219,7 +216,7 @@ def main():
     average = copy.deepcopy(network)
     optimizer = torch.optim.AdamW(network.parameters(), options.rate, weight_decay=0.01)
     steps = options.pictures // options.batch
-    checkpoint = sources.WORK / "detector" / "checkpoint.pt"
+    checkpoint = sources.WORK / "runs" / options.name / "checkpoint.pt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     step = 0
     if checkpoint.exists():
@@ -229,7 +226,7 @@ def main():
         optimizer.load_state_dict(state["optimizer"])
         step = state["step"]
         print(f"resumed at step {step}", flush=True)
-    stream, started = batches(options.batch, step), time.time()
+    stream, started = batches(options.batch, step, options.turned, options.darkest), time.time()
     while step < steps:
         rate = options.rate * min(1.0, (step + 1) / WARM_UP_STEPS, max(0.01, (1 - step / steps) / DECAY_SHARE))
         for group in optimizer.param_groups:

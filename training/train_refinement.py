@@ -1,39 +1,45 @@
 """Train the refinement: `python -m training.train_refinement [--crops 264000] [--name refinement]`.
 
-Crops are laid flat by the fits that a first look at them ends with (`training.first_fits`), and by others between those
-and the truth, so that a second refinement of what the first one mended finds what it knows. Resumes from
+Crops are laid flat by the fits that a first look at them ends with (`training.first_fits`), by others between those and
+the truth, and by what fits to the refinement's own last sight of them were, so that a second refinement of what the
+first one mended finds what it knows. What counts is what such fits leave wrong (`training.linear_fit`). Resumes from
 `work/runs/NAME/checkpoint.pt`, shows loss and validation (`training.run`).
 """
 
 import argparse
-import queue
-import threading
 
 import cv2
 import numpy as np
 import torch
 
 from synergy_blender.face import assets, chart, network, pose
-from synergy_blender.face.fit import POSE
-from training import sources
+from synergy_blender.face.fit import IDENTITY_LIMIT, POSE, View, fit
+from training import linear_fit, sources
+from training.export import RIDGE
 from training.expressions import NAMES
 from training.face_points import face_points, outer_points
 from training.losses import CROP, PIXELS_PER_METRE, error_loss, wing
-from training.refinement import begin, grid_places
-from training.run import Run, keep_memory
+from training.refinement import Refinement, begin, grid_places
+from training.run import Run, in_background, keep_memory, saved
 from training.shards import Shards
 from training.train import SHOWN_EXPRESSIONS, augment
 
-SHAPE = network.SHAPE
+SHAPE, LOG_ERRORS = network.SHAPE, network.LOG_ERRORS
 STILL = (0.15, 0.6, 1.25)  # share of the first look's error that is left: from, usually from, up to
 MENDED = 0.25  # share of the crops with less than usual
 JITTER = (0.012, 0.006, 0.25)  # of the pose beside: turn in radians, log of the scale, shift in pixels
-WEIGHTS = {"points": 1.0, "looks": 0.5, "error": 0.1, "change": 6.0, "identity": 1.0, "expression": 4.0}
+AGAIN = 0.5  # share of the crops with what the refinement left of them when it saw them last
+WEIGHTS = {"points": 0.5, "looks": 0.25, "error": 0.1, "change": 3.0, "identity": 0.3, "expression": 1.0}
+# of what the fit leaves wrong
+WEIGHTS |= {"fit_turn": 2.0, "fit_points": 1.0, "fit_identity": 1.0, "fit_expression": 4.0, "fit_units": 3.0}
 MEASURED = 30  # batches on which the norms of shipped weights are measured
+VALIDATED = 600  # crops
+LATELY = 0.01  # share of the newest batch in the covariance of the errors
 
 
 class Fitted(Shards):
-    """All crops of one kind with what is true of them and what a first look has fitted to them: arrays by name."""
+    """All crops of one kind with what is true of them, what a first look has fitted to them, and what the refinement
+    has `left` of some of them: arrays by name."""
 
     def __init__(self, kind):
         super().__init__(kind, "fits")
@@ -45,10 +51,21 @@ class Fitted(Shards):
             "rotation": pose.nearest_rotations(matrices).astype(np.float32),
             "shift": self.labels["pose"][:, :2, 3],
         }
+        self.left = {name: values.copy() for name, values in self.fits.items()}
 
-    def batch(self, chosen):
-        """Pictures, a list of (H, H, 3) uint8, and what is true and what was fitted: arrays by name."""
-        return self.shown(chosen), *({k: v[chosen] for k, v in side.items()} for side in (self.truth, self.fits))
+    def batch(self, chosen, again=None):
+        """Pictures, a list of (H, H, 3) uint8, and what is true and what was fitted: arrays by name. With `again` (B,),
+        what the refinement left of these."""
+        truth, fits = ({k: v[chosen] for k, v in side.items()} for side in (self.truth, self.fits))
+        if again is not None:
+            for name, values in fits.items():
+                values[again] = self.left[name][chosen[again]]
+        return self.shown(chosen), truth, fits
+
+    def leave(self, chosen, state):
+        """Keep what the refinement left of crops."""
+        for name, values in state.items():
+            self.left[name][chosen] = values
 
 
 def turns(vectors):
@@ -113,7 +130,7 @@ class Flattener:
         points = self.posed(state, self.mean, self.basis)
         count = len(points)
         where = self.spread @ points[..., :2].transpose(1, 0, 2).reshape(points.shape[1], -1)
-        where = where.reshape(chart.CELLS, chart.CELLS, count, 2).transpose(2, 0, 1, 3).copy()
+        where = chart.filled_in(where).reshape(chart.CELLS, chart.CELLS, count, 2).transpose(2, 0, 1, 3).copy()
         colours, square = [], []
         for picture, at, scale in zip(pictures, where, state["scale"], strict=True):
             pixels = len(picture) / CROP
@@ -159,26 +176,35 @@ def example(flattener, pictures, truth, state):
     }
 
 
+def wrong_by(truth, unknowns):
+    """Fits that are wrong by unknowns (B, 98) of `training.linear_fit`."""
+    shape, pose_step = linear_fit.shape_of(unknowns)
+    split = shape.shape[1] - len(NAMES)
+    return {
+        "identity": (truth["identity"] + shape[:, :split]).clip(-IDENTITY_LIMIT, IDENTITY_LIMIT),
+        "expression": (truth["expression"] + shape[:, split:]).clip(0, 1),
+        "scale": truth["scale"] * np.exp(pose_step[:, 3].clip(-0.3, 0.3)),
+        "rotation": (turns(pose_step[:, :3]) @ truth["rotation"]).astype(np.float32),
+        "shift": truth["shift"] + pose_step[:, 4:],
+    }
+
+
+@in_background
 def batches(data, flattener, size, seed):
-    """An endless stream of batches laid flat in the background."""
-    ready = queue.Queue(6)
-
-    def fill():
-        rng = np.random.default_rng(seed)
-        while True:
-            order = rng.permutation(len(data))
-            for start in range(0, len(order) - size + 1, size):
-                pictures, truth, fits = data.batch(np.sort(order[start : start + size]))
-                if rng.random() < 0.5:
-                    pictures = [np.ascontiguousarray(p[:, ::-1]) for p in pictures]
-                    truth, fits = (mirrored(side, flattener.mirror) for side in (truth, fits))
-                little = rng.random(size) < MENDED
-                share = rng.uniform(np.where(little, STILL[0], STILL[1]), np.where(little, STILL[1], STILL[2]))
-                ready.put(example(flattener, pictures, truth, between(truth, fits, share, rng)))
-
-    threading.Thread(target=fill, daemon=True).start()
+    """An endless stream of batches laid flat: rows of the crops, whether mirrored, truth, example."""
+    rng = np.random.default_rng(seed)
     while True:
-        yield ready.get()
+        order = rng.permutation(len(data))
+        for start in range(0, len(order) - size + 1, size):
+            chosen = np.sort(order[start : start + size])
+            pictures, truth, fits = data.batch(chosen, rng.random(size) < AGAIN)
+            flipped = rng.random() < 0.5
+            if flipped:
+                pictures = [np.ascontiguousarray(p[:, ::-1]) for p in pictures]
+                truth, fits = (mirrored(side, flattener.mirror) for side in (truth, fits))
+            little = rng.random(size) < MENDED
+            share = rng.uniform(np.where(little, STILL[0], STILL[1]), np.where(little, STILL[1], STILL[2]))
+            yield chosen, flipped, truth, example(flattener, pictures, truth, between(truth, fits, share, rng))
 
 
 def laid_flat(colours, square):
@@ -188,21 +214,62 @@ def laid_flat(colours, square):
     return torch.cat([colours * shown, square], 1).contiguous(memory_format=torch.channels_last)
 
 
-def losses(model, output, batch, basis, outer):
-    """Each loss by name, unweighted; of the points, only `outer` ones (268,) can be seen."""
-    looks, log_error, change = output
-    left = [(points - batch["target"])[:, outer] for points in looks]
-    wrong = change - batch["changes"] / model.change_std
-    shape = PIXELS_PER_METRE * (wrong * model.change_std)[:, :SHAPE]
-    split = SHAPE - len(NAMES)
-    return {
-        "points": wing(left[-1], 0),
-        "looks": wing(left[0], 0) + wing(left[1], 0),
-        "error": error_loss(log_error[:, outer], left[-1].detach().transpose(1, 2)),
-        "change": (wrong**2).mean(),
-        "identity": wing(shape[:, :split] @ basis[:split], 0),
-        "expression": wing(shape[:, split:] @ basis[split:], 0),
-    }
+class Losses:
+    """Each loss by name, unweighted, of what a Refinement sees; keeps count of the errors of the shapes it finds."""
+
+    def __init__(self, model, flattener, outer):
+        """Of the points, only `outer` ones can be seen."""
+        device = outer.device
+        self.std, self.outer = model.change_std, outer
+        self.mean, self.basis, self.dense = (
+            torch.as_tensor(a, device=device)
+            for a in (flattener.seen_mean, flattener.seen_basis, flattener.basis.reshape(SHAPE, -1))
+        )
+        self.split = SHAPE - len(NAMES)
+        self.covariance = torch.diag(self.std[:SHAPE] ** 2).double()
+
+    @property
+    def precision(self):
+        """The inverse covariance (92, 92) of the errors of shapes seen of late."""
+        return torch.linalg.inv(self.covariance + RIDGE * torch.diag(torch.diag(self.covariance)))
+
+    def moved(self, shape):
+        """Wing losses of the points that a shape (B, 92) wrong by that much moves: by identity and by expression."""
+        shape = PIXELS_PER_METRE * shape
+        return [wing(shape[:, k] @ self.dense[k], 0) for k in (slice(self.split), slice(self.split, SHAPE))]
+
+    def __call__(self, output, batch, truth):
+        """The losses, and what a fit would leave wrong (B, 98)."""
+        looks, log_error, change = output
+        left = [points - batch["target"] for points in looks]
+        seen, log_error = left[-1][:, self.outer], log_error[:, self.outer]
+        wrong = change - batch["changes"] / self.std
+        shape = (wrong * self.std)[:, :SHAPE]
+        errors = shape.detach().double()
+        self.covariance.lerp_(errors.T @ errors / len(errors), LATELY)
+        identity, expression = self.moved(shape)
+        parts = {
+            "points": wing(seen, 0),
+            "looks": wing(left[0][:, self.outer], 0) + wing(left[1][:, self.outer], 0),
+            "error": error_loss(log_error, seen.detach().transpose(1, 2)),
+            "change": (wrong**2).mean(),
+            "identity": identity,
+            "expression": expression,
+        }
+        true_shape = torch.cat([truth["identity"], truth["expression"]], 1)
+        slope = linear_fit.slopes(self.mean, self.basis, true_shape, truth["scale"], truth["rotation"])
+        fitted = linear_fit.left_wrong(slope[:, :, self.outer], seen, log_error, shape, self.precision)
+        shape, pose_step = linear_fit.shape_of(fitted)
+        marks = torch.einsum("bu,bukd->bkd", fitted, slope[:, :, : network.LANDMARKS])
+        identity, expression = self.moved(shape)
+        parts |= {
+            "fit_turn": torch.rad2deg((pose_step[:, :3].square().sum(1) + 1e-6).sqrt()).mean(),
+            "fit_points": wing(marks, 0),
+            "fit_identity": identity,
+            "fit_expression": expression,
+            "fit_units": ((shape / self.std[:SHAPE])[:, self.split :] ** 2).mean(),
+        }
+        return parts, fitted.detach()
 
 
 def look_at(model, colours, batch):
@@ -212,34 +279,43 @@ def look_at(model, colours, batch):
 
 
 @torch.no_grad()
-def validate(model, data, flattener, device):
-    """What is left after one refinement of the first looks at exact-truth crops: of 68 points seen (NME), of the
-    regressed turn, and how shown expressions correlate with the truth."""
+def validate(model, data, flattener, losses, device):
+    """What is left of exact-truth crops: of 68 points seen (NME), and by the fit to them after the first look's, of the
+    turn, of identity and of how shown expressions correlate with the truth."""
     model.eval()
-    marks = network.LANDMARKS
+    marks, outer = network.LANDMARKS, losses.outer.cpu().numpy()
     kept = {name: [] for name in ("before", "seen", "turn_before", "turn", "found", "true", "plain", "dense")}
-    identity = torch.as_tensor(flattener.basis[:40].reshape(40, -1), device=device)
-    for start in range(0, len(data), 100):
+    identity = flattener.basis[:40].reshape(40, -1)
+    mean, basis = flattener.seen_mean[outer].astype(float), flattener.seen_basis[:, outer].astype(float)
+    precision = losses.precision.cpu().numpy()
+    for start in range(0, min(len(data), VALIDATED), 100):
         pictures, truth, fits = data.batch(np.arange(start, min(start + 100, len(data))))
-        batch = tensors(example(flattener, pictures, truth, fits), device)
+        made = example(flattener, pictures, truth, fits)
+        batch = tensors(made, device)
         colours = batch["colours"].permute(0, 3, 1, 2).float() / 127.5 - 1
-        looks, _, change = look_at(model, colours, batch)
-        change = change * model.change_std
+        looks, log_errors, change = look_at(model, colours, batch)
+        found = batch["state"][:, :SHAPE] + (change * model.change_std)[:, :SHAPE]
         target = batch["target"][:, :marks]
         box = (target.amax(1) - target.amin(1)).prod(1).sqrt()
         for name, points in (("before", batch["before"]), ("seen", looks[-1])):
-            kept[name].append((points[:, :marks] - target).norm(dim=2).mean(1) / box)
-        turn = torch.rad2deg((change - batch["changes"])[:, SHAPE : SHAPE + 3].norm(dim=1))
-        kept["turn"].append(turn)
-        kept["turn_before"].append(torch.rad2deg(batch["changes"][:, SHAPE : SHAPE + 3].norm(dim=1)))
-        found = batch["state"][:, :SHAPE] + change[:, :SHAPE]
-        true = batch["state"][:, :SHAPE] + batch["changes"][:, :SHAPE]
-        kept["found"].append(found[:, 40:])
-        kept["true"].append(true[:, 40:])
-        kept["dense"].append((((found - true)[:, :40]) @ identity).view(len(found), -1, 3).norm(dim=2).mean(1))
-        kept["plain"].append((true[:, :40] @ identity).view(len(found), -1, 3).norm(dim=2).mean(1))
-    kept = {name: torch.cat(values).cpu().numpy() for name, values in kept.items()}
+            kept[name] += ((points[:, :marks] - target).norm(dim=2).mean(1) / box).tolist()
+        seen, errors, shape = (
+            a.double().cpu().numpy() for a in (looks[-1], log_errors.clamp(*LOG_ERRORS).exp(), found)
+        )
+        for k in range(len(pictures)):
+            start_pose = np.column_stack([fits["scale"][k] * fits["rotation"][k], [*fits["shift"][k], 0]])
+            view = View(seen[k, outer], errors[k, outer], shape[k, :40], shape[k, 40:], precision, start_pose)
+            one = fit(mean, basis, [view])
+            kept["turn"].append(one.rotation[0] @ truth["rotation"][k].T)
+            kept["turn_before"].append(fits["rotation"][k] @ truth["rotation"][k].T)
+            kept["found"].append(one.expression[0])
+            kept["true"].append(truth["expression"][k])
+            for name, off in (("dense", one.identity - truth["identity"][k]), ("plain", truth["identity"][k])):
+                kept[name].append(np.linalg.norm((off @ identity).reshape(-1, 3), axis=1).mean())
     model.train()
+    kept = {name: np.array(values) for name, values in kept.items()}
+    for name in ("turn_before", "turn"):
+        kept[name] = np.degrees(np.linalg.norm(vectors_of(kept[name]), axis=1))
     columns = [NAMES.index(name) for name in SHOWN_EXPRESSIONS]
     alike = [round(float(np.corrcoef(kept["found"][:, k], kept["true"][:, k])[0, 1]), 3) for k in columns]
     means = {name: round(float(kept[name].mean()), 4) for name in ("before", "seen", "turn_before", "turn")}
@@ -251,6 +327,18 @@ def tensors(batch, device):
     return {name: torch.as_tensor(value).to(device) for name, value in batch.items()}
 
 
+def begun(shipped, data, stream, generator):
+    """A Refinement that starts from the weights of the shipped SynergyNet."""
+    seen = [tensors(next(stream)[3], "cpu") for _ in range(MEASURED)]
+    seen = [laid_flat(augment(one["colours"].permute(0, 3, 1, 2).float(), generator), one["square"]) for one in seen]
+    model = begin(shipped, [one[:, :3] for one in seen])
+    model.at.copy_(torch.as_tensor(grid_places(shipped, SHAPE - len(NAMES) + NAMES.index("jawOpen"))))
+    spread = changes(data.truth, data.fits).std(0)
+    model.change_std.copy_(torch.as_tensor(np.maximum(spread, 0.1 * np.median(spread[:SHAPE]))))
+    model.change_std[SHAPE:] = torch.as_tensor(spread[SHAPE:])
+    return model
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--crops", type=int, default=264_000, help="crops to show in all")
@@ -258,6 +346,7 @@ def main():
     options.add_argument("--rate", type=float, default=1.5e-3)
     options.add_argument("--name", default="refinement")
     options.add_argument("--decay", type=float, default=0.7, help="share of the run in which the rate falls")
+    options.add_argument("--start-from", help="name of the run whose weights it starts from, not SynergyNet's")
     options.add_argument("--seed", type=int, default=0)
     options = options.parse_args()
     keep_memory()
@@ -267,28 +356,28 @@ def main():
     stream = batches(data, flattener, options.batch, options.seed)
     shipped = assets.load(sources.ASSETS / "synergynet.npz", "SynergyNet")
     generator = torch.Generator().manual_seed(options.seed)
-    seen = [tensors(next(stream), "cpu") for _ in range(MEASURED)]
-    seen = [laid_flat(augment(one["colours"].permute(0, 3, 1, 2).float(), generator), one["square"]) for one in seen]
-    model = begin(shipped, [one[:, :3] for one in seen])
-    model.at.copy_(torch.as_tensor(grid_places(shipped, SHAPE - len(NAMES) + NAMES.index("jawOpen"))))
+    if options.start_from:
+        model = Refinement()
+        model.load_state_dict(saved(options.start_from)["average"])
+    else:
+        model = begun(shipped, data, stream, generator)
     model = model.to(device, memory_format=torch.channels_last)
-    outer = torch.as_tensor(outer_points(shipped), device=device)
-    spread = changes(data.truth, data.fits).std(0)
-    model.change_std.copy_(torch.as_tensor(np.maximum(spread, 0.1 * np.median(spread[:SHAPE]))))
-    model.change_std[SHAPE:] = torch.as_tensor(spread[SHAPE:])
     run = Run(options.name, model, options.crops, options.batch, options.rate, options.decay)
-    basis = torch.as_tensor(flattener.basis.reshape(SHAPE, -1), device=device)
+    losses = Losses(model, flattener, torch.as_tensor(outer_points(shipped), device=device))
     print(f"{len(data)} crops, {run.steps} steps of {options.batch} on {device}", flush=True)
     model.train()
     while run.step < run.steps:
-        batch = tensors(next(stream), device)
+        chosen, flipped, truth, made = next(stream)
+        batch = tensors(made, device)
         colours = augment(batch["colours"].permute(0, 3, 1, 2).float(), generator)
         with torch.autocast(device.type, torch.bfloat16):
             output = look_at(model, colours, batch)
-        parts = losses(model, output, batch, basis, outer)
+        parts, wrong = losses(output, batch, tensors(truth, device))
         run.learn(sum(WEIGHTS[name] * value for name, value in parts.items()), parts)
+        left = wrong_by(truth, wrong.cpu().numpy())
+        data.leave(chosen, mirrored(left, flattener.mirror) if flipped else left)
         if run.is_to_be_saved:
-            run.save(validate(run.average, held_back, flattener, device))
+            run.save(validate(run.average, held_back, flattener, losses, device))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ CELLS, CELL = 120, 0.0015  # of the square grid over the chart, and their side i
 MIDDLE = (0.0, -0.027)  # of the grid
 RADIUS = 0.085  # of the cylinder, whose axis lies as far behind the eyes
 OPEN = 0.25  # of jawOpen: lips that touch would lie in one place
+KNOTS = CELLS // 2 + 1  # a side: corners of every second cell, between which values are interpolated
 STIFF = 1e-3  # share of the kernel's size that points may be missed by
 SEEN, EDGE = 0.05, 0.2  # how squarely a cell is seen from which it counts, and fully counts
 
@@ -26,7 +27,10 @@ def radii(points):
 
 def cells():
     """Chart coordinates (CELLS^2, 2) of the grid's cells, row by row from the top."""
-    axis = (np.arange(CELLS) - (CELLS - 1) / 2) * CELL
+    return _grid((np.arange(CELLS) - (CELLS - 1) / 2) * CELL)
+
+
+def _grid(axis):
     across, up = np.meshgrid(axis + MIDDLE[0], MIDDLE[1] - axis)
     return np.stack([across.ravel(), up.ravel()], 1)
 
@@ -37,8 +41,8 @@ def on_grid(at):
 
 
 def spread(at):
-    """The matrix (CELLS^2, K) float32 that carries values at chart places (K, 2) smoothly to every cell."""
-    at, to = at / RADIUS, cells() / RADIUS
+    """The matrix (KNOTS^2, K) float32 that carries values at chart places (K, 2) smoothly to every knot."""
+    at, to = at / RADIUS, _grid((np.arange(KNOTS) - (KNOTS - 1) / 2) * 2 * CELL) / RADIUS
     kernel = _plate(at, at)
     kernel[np.diag_indices(len(at))] += STIFF * np.abs(kernel).mean()
     count = len(at)
@@ -46,6 +50,15 @@ def spread(at):
     system = np.block([[kernel, flat], [flat.T, np.zeros((3, 3))]])
     known = np.linalg.inv(system)[:, :count]
     return (np.column_stack([_plate(to, at), np.ones(len(to)), to]) @ known).astype(np.float32)
+
+
+def filled_in(knots):
+    """Values (CELLS, CELLS, ...) of cells from those of knots (KNOTS^2, ...): linearly, each from its nearest four."""
+    values = knots.reshape(KNOTS, KNOTS, *knots.shape[1:])
+    for _ in range(2):  # down, then across
+        step = 0.25 * (values[1:] - values[:-1])
+        values = np.stack([values[:-1] + step, values[1:] - step], 1).reshape(CELLS, *values.shape[1:]).swapaxes(0, 1)
+    return values
 
 
 def _plate(a, b):

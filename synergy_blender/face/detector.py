@@ -1,6 +1,5 @@
 """A one-stage face detector in NumPy: where the faces are, as squares around their 68 landmarks."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -91,9 +90,7 @@ class Detector:
         rows, columns = large.shape[0] // 2, large.shape[1] // 2
         lines = large.reshape(rows, 2, 2 * columns, 3).sum(1, dtype=np.float32)  # whole rows add fastest
         small = _filled_up((lines[:, ::2] + lines[:, 1::2]) / 4)
-        with ThreadPoolExecutor(1) as other:  # the small look takes the core that the large one leaves idle
-            second = other.submit(self.maps, small)
-            both = (self.maps(large), scale), (second.result(), scale / 2)
+        both = (self.maps(large), scale), (self.maps(small), scale / 2)
         return np.concatenate([decode(maps, threshold) / [1, s, s, s] for maps, s in both])
 
     def __call__(self, picture, threshold=THRESHOLD):

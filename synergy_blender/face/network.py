@@ -210,7 +210,7 @@ def look(picture, seen):
     y = ((1 - seen[:, 1]) * (height / 2) - 0.5).clip(0, height - 1)
     left, top = np.minimum(x.astype(int), width - 2), np.minimum(y.astype(int), height - 2)
     x, y = (x - left)[:, None], (y - top)[:, None]
-    cells, at = picture.reshape(height * width, -1), top * width + left
+    cells, at = picture.reshape(height * width, -1).astype(np.float32, copy=False), top * width + left
 
     def along(at):
         start, end = cells.take(at, 0), cells.take(at + 1, 0)

@@ -5,7 +5,6 @@ wrong they are. As SynergyNet's refinement does for landmarks, it says for point
 are; and, as the reverse module closes that loop, a fit to the moved points says what the parameters are.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -66,7 +65,8 @@ class Refinement(network.Sight):
         self.precision = weights["precision"].astype(float)
         self.spread = chart.spread(weights["chart"].astype(float))
         rows = np.concatenate([self.outer, network.POINTS + self.outer])
-        self.points_mean, self.points_basis = regress.points_mean[rows], regress.points_basis[:, rows]
+        self.points_mean = regress.points_mean[rows]
+        self.points_basis = np.ascontiguousarray(regress.points_basis[:, rows])
 
     def refined(self, picture, head):
         """What a square picture (H, H, 3) 0..255 of a Head says of it, as evidence for a fit."""
@@ -74,9 +74,7 @@ class Refinement(network.Sight):
 
     def refined_both_ways(self, picture, head):
         """The same of the picture and its mirror image, which errs in its own way."""
-        tries = (picture, head), (picture[:, ::-1], head.mirrored(self.mirror))
-        with ThreadPoolExecutor(2) as pool:
-            here, there = pool.map(self, *zip(*tries, strict=True))
+        here, there = self(picture, head), self(picture[:, ::-1], head.mirrored(self.mirror))
         back = np.array([network.CROP, 0]) + there[0] * network.FLIP[:2]
         points, errors = np.concatenate([here[0], back]), np.concatenate([here[1], there[1]])
         return self._evidence(head, points, errors, (here[2] + self.mirror @ there[2]) / 2)
@@ -92,9 +90,9 @@ class Refinement(network.Sight):
         spreading = w["mean"] + np.tensordot(shape, w["basis"], 1)
         rows = (head.scale * head.rotation[:2]).astype(np.float32)
         at = rows @ spreading.T + head.shift.astype(np.float32)[:, None]
-        where = np.stack([self.spread @ line for line in at], 1)  # one by one: three times as fast
-        colours = network.look(picture, where * np.float32(2 / network.CROP) - 1)
-        where, colours = (values.reshape(chart.CELLS, chart.CELLS, -1) for values in (where, colours))
+        where = chart.filled_in(np.stack([self.spread @ line for line in at], 1))  # one by one: three times as fast
+        colours = network.look(picture, where.reshape(-1, 2) * np.float32(2 / network.CROP) - 1)
+        colours = colours.reshape(chart.CELLS, chart.CELLS, 3)
         seen = self.see(chart.laid_flat(colours, chart.facing(where, head.scale)))
         state = np.concatenate([shape, head.rotation[2]], dtype=np.float32)
         deeper = np.concatenate([seen.looked, state]) @ w["deeper_weight"] + w["deeper_bias"]

@@ -1,0 +1,66 @@
+"""What each plan of closer looks leaves wrong: `python -m training.closer_looks [--crops 600]`.
+
+Prints, for looks one way (1) and both ways (2) after a first look (0), what is left of the landmarks (NME), the turn
+and the identity, on crops of training portraits that were drawn with a seed of their own and are not trained on: what
+is chosen by these figures is not chosen by validation.
+"""
+
+import argparse
+import multiprocessing
+
+import cv2
+import numpy as np
+
+from synergy_blender.face import fit, refinement
+from training.bench import compare
+from training.make_crops import CROPS, SHARD, CropMaker
+from training.train_refinement import Fitted
+
+PLANS = ("0", "1", "11", "111", "2", "12", "112", "22")
+SEED = 100
+
+
+def looked(refine, picture, head, way):
+    """The Head after one more look at a picture (H, W, 3), one way or both."""
+    view = (refine.refined if way == "1" else refine.refined_both_ways)(picture, head)
+    found = fit.fit(refine.points_mean, refine.points_basis, [view])
+    return refinement.Head(found.identity, found.expression[0], found.scale[0], found.rotation[0], found.shift[0])
+
+
+def readings(rows):
+    """By plan, what is found in some crops: (identity, expression, scale, rotation, shift) of each."""
+    cv2.setNumThreads(1)
+    data, refine, found = Fitted("tuning"), refinement.load(), {plan: [] for plan in PLANS}
+    pictures, _, fits = data.batch(rows)
+    for k, picture in enumerate(pictures):
+        heads = {"0": refinement.Head(**{name: values[k] for name, values in fits.items()})}
+        for plan in PLANS[1:]:
+            heads[plan] = looked(refine, picture.astype(np.float32), heads[plan[:-1] or "0"], plan[-1])
+        for plan, head in heads.items():
+            found[plan].append((head.identity, head.expression, head.scale, head.rotation, head.shift))
+    return found
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--crops", type=int, default=600)
+    options = options.parse_args()
+    if not (CROPS / f"tuning_{SEED}_labels.npz").exists():
+        CropMaker().shard(CROPS / f"tuning_{SEED}", SHARD, SEED)
+        print("made the crops: run training.first_fits, then this again")
+        return
+    rows = np.arange(options.crops)
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        parts = pool.map(readings, np.array_split(rows, 2))
+    labels = {name: values[rows] for name, values in Fitted("tuning").labels.items()}
+    for plan in PLANS:
+        left = compare([one for part in parts for one in part[plan]], labels)
+        print(
+            f"{plan:>3}: NME {left['nme'].mean():.2%}, rotation {left['turn'].mean():.2f} degrees, identity "
+            f"{left['dense'].mean() / left['plain'].mean():.3f} of the mean face's error",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
