@@ -450,7 +450,7 @@ ACCURACY = {
     "detection": detection,
     "skin": skin_on_heads,
 }
-PARTS = {"speed": speed} | ACCURACY
+PARTS = {"start": start_up, "speed": speed, "blender": in_blender, "torch": against_torch} | ACCURACY
 
 
 def main():
