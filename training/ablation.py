@@ -20,6 +20,7 @@ from training import sources
 from training.embed_landmarks import IBUG_68
 from training.export import load_run, precisions_of, weights_of
 from training.fit_landmarks import nme
+from training.run import saved
 from training.train import Crops, validate
 
 POINTS = ["landmarks", "pose", "identity", "expression"]
@@ -37,7 +38,7 @@ def run_of(k, without, crops):
     """Train one of the runs, unless it is finished, and return its name."""
     name = f"ablation_{k}"
     checkpoint = sources.WORK / "runs" / name / "checkpoint.pt"
-    if not checkpoint.exists() or torch.load(checkpoint, weights_only=True)["step"] < crops // 32:
+    if not checkpoint.exists() or saved(name)["step"] < crops // 32:
         words = ["--name", name, "--crops", str(crops), "--rate", "4e-3"]
         words += ["--synergy-from", "0" if k >= 2 else "1", *(["--without", *without] if without else [])]
         subprocess.run([sys.executable, "-m", "training.train", *words], check=True, cwd=sources.PROJECT)

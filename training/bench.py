@@ -219,11 +219,17 @@ def _as_fitted(points, view):
 
 def _refined(picture, reading):
     """A reading of a crop after closer looks at it, as `face.look.closer` takes them of a picture."""
-    refine = refinement.load()
-    for refined in (refine.refined, refine.refined_both_ways):
-        view = refined(picture.astype(np.float32), refinement.Head(*reading))
-        reading = _as_fitted((refine.points_mean, refine.points_basis), view)
+    for both_ways in (False, True):
+        reading = looked_closer(picture, reading, both_ways)
     return reading
+
+
+def looked_closer(picture, reading, both_ways):
+    """A reading (identity, expression, scale, rotation, shift) of a crop (H, H, 3) after one closer look at it."""
+    refine = refinement.load()
+    refined = refine.refined_both_ways if both_ways else refine.refined
+    view = refined(picture.astype(np.float32), refinement.Head(*reading))
+    return _as_fitted((refine.points_mean, refine.points_basis), view)
 
 
 def turn_between(rotation, other):

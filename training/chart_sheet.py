@@ -21,10 +21,10 @@ def flat(image, seen, refine):
     shape = np.concatenate([found.identity, found.expression[0]])
     points = refine.weights["mean"] + np.tensordot(shape, refine.weights["basis"], 1)
     at = scale * points @ rotation[:2].T * [1, -1] + centre
-    where = chart.filled_in(refine.spread @ ((at - middle) * [1, -1] * 2 / side).astype(np.float32)).reshape(-1, 2)
+    where = chart.filled_in(refine.spread @ ((at - middle) * [1, -1] * 2 / side).astype(np.float32))
     part = crop.square(image, middle, side, 2 * network.CROP)
-    square = chart.facing(where.reshape(chart.CELLS, chart.CELLS, 2) * side / 2, scale)
-    colours = network.look(part, where).reshape(chart.CELLS, chart.CELLS, 3)
+    square = chart.facing(where * side / 2, scale)
+    colours = network.look(part, where.reshape(-1, 2)).reshape(chart.CELLS, chart.CELLS, 3)
     return 127.5 * (chart.laid_flat(colours, square)[..., :3] + 1)
 
 

@@ -11,8 +11,8 @@ import multiprocessing
 import cv2
 import numpy as np
 
-from synergy_blender.face import fit, refinement
-from training.bench import compare
+from training.bench import compare, looked_closer
+from training.first_fits import PARTS
 from training.make_crops import CROPS, SHARD, CropMaker
 from training.train_refinement import Fitted
 
@@ -20,24 +20,17 @@ PLANS = ("0", "1", "11", "111", "2", "12", "112", "22")
 SEED = 100
 
 
-def looked(refine, picture, head, way):
-    """The Head after one more look at a picture (H, W, 3), one way or both."""
-    view = (refine.refined if way == "1" else refine.refined_both_ways)(picture, head)
-    found = fit.fit(refine.points_mean, refine.points_basis, [view])
-    return refinement.Head(found.identity, found.expression[0], found.scale[0], found.rotation[0], found.shift[0])
-
-
 def readings(rows):
     """By plan, what is found in some crops: (identity, expression, scale, rotation, shift) of each."""
     cv2.setNumThreads(1)
-    data, refine, found = Fitted("tuning"), refinement.load(), {plan: [] for plan in PLANS}
+    data, found = Fitted("tuning"), {plan: [] for plan in PLANS}
     pictures, _, fits = data.batch(rows)
     for k, picture in enumerate(pictures):
-        heads = {"0": refinement.Head(**{name: values[k] for name, values in fits.items()})}
+        after = {"0": [fits[name][k] for name in PARTS]}
         for plan in PLANS[1:]:
-            heads[plan] = looked(refine, picture.astype(np.float32), heads[plan[:-1] or "0"], plan[-1])
-        for plan, head in heads.items():
-            found[plan].append((head.identity, head.expression, head.scale, head.rotation, head.shift))
+            after[plan] = looked_closer(picture, after[plan[:-1] or "0"], plan[-1] == "2")
+        for plan, reading in after.items():
+            found[plan].append(reading)
     return found
 
 

@@ -12,7 +12,7 @@ from training.train import Crops
 PROFILES = 12_000  # rendered crops used beside the portraits
 FACE_FREE = 0.5  # share of the backgrounds that are face-free pictures, once these were fetched
 PHOTO_SIZE = 320  # longer side of a portrait in memory
-TURNED, DARKEST = 0.15, 0.55
+TURNED, DARKEST = 0.15, 0.55  # of validation, and of training unless it is told otherwise
 COUNTS = {0: 0.15, 1: 0.4, 2: 0.15, 3: 0.12, 5: 0.1, 8: 0.08}  # shares of pictures with so many faces
 
 

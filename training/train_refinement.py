@@ -327,8 +327,9 @@ def tensors(batch, device):
     return {name: torch.as_tensor(value).to(device) for name, value in batch.items()}
 
 
-def begun(shipped, data, stream, generator):
-    """A Refinement that starts from the weights of the shipped SynergyNet."""
+def begun(shipped, data, flattener, size):
+    """A Refinement that starts from the weights of the shipped SynergyNet, its norms measured on batches of a size."""
+    stream, generator = batches(data, flattener, size, 0), torch.Generator().manual_seed(0)
     seen = [tensors(next(stream)[3], "cpu") for _ in range(MEASURED)]
     seen = [laid_flat(augment(one["colours"].permute(0, 3, 1, 2).float(), generator), one["square"]) for one in seen]
     model = begin(shipped, [one[:, :3] for one in seen])
@@ -353,16 +354,16 @@ def main():
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(options.seed)
     data, held_back, flattener = Fitted("train"), Fitted("validation"), Flattener()
-    stream = batches(data, flattener, options.batch, options.seed)
     shipped = assets.load(sources.ASSETS / "synergynet.npz", "SynergyNet")
-    generator = torch.Generator().manual_seed(options.seed)
     if options.start_from:
         model = Refinement()
         model.load_state_dict(saved(options.start_from)["average"])
     else:
-        model = begun(shipped, data, stream, generator)
+        model = begun(shipped, data, flattener, options.batch)
     model = model.to(device, memory_format=torch.channels_last)
     run = Run(options.name, model, options.crops, options.batch, options.rate, options.decay)
+    generator = torch.Generator().manual_seed(options.seed + run.step)
+    stream = batches(data, flattener, options.batch, options.seed + run.step)
     losses = Losses(model, flattener, torch.as_tensor(outer_points(shipped), device=device))
     print(f"{len(data)} crops, {run.steps} steps of {options.batch} on {device}", flush=True)
     model.train()
