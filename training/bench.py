@@ -456,7 +456,8 @@ ACCURACY = {
     "detection": detection,
     "skin": skin_on_heads,
 }
-PARTS = {"start": start_up, "speed": speed, "blender": in_blender, "torch": against_torch} | ACCURACY
+PARTS = {"zip": size_of_zip, "start": start_up, "speed": speed, "blender": in_blender, "torch": against_torch}
+PARTS |= {"official": official_speed} | ACCURACY
 
 
 def main():
