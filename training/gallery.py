@@ -22,7 +22,7 @@ from training.rasterize import interpolate, rasterize, vertex_normals
 TILE = 200
 COLOURS = {
     "mouth": (120, 50, 48),
-    "sclera": (232, 226, 220),
+    "sclera": (214, 204, 196),
     "iris": (92, 66, 44),
     "pupil": (12, 12, 12),
     "teeth": (228, 220, 202),
@@ -30,6 +30,7 @@ COLOURS = {
     "lips": (176, 112, 104),
     "tongue": (160, 80, 78),
 }
+WHITE = ("sclera", "teeth")
 LIGHT = np.array([-0.35, 0.45, 0.82])
 
 
@@ -54,7 +55,9 @@ class Drawing:
         index, weights, _ = rasterize(points, self.triangles, size[1], size[0])
         normals = interpolate(vertex_normals(shape, self.triangles) @ rotation.T, self.triangles, index, weights)
         normals /= np.maximum(np.linalg.norm(normals, axis=2, keepdims=True), 1e-9)
-        palette = [COLOURS.get(name, np.asarray(skin_colour) * 255) for name in self.model.material_names]
+        dim = skin.whites(skin_colour) ** (1 / 2.2)
+        parts = COLOURS | {name: dim * np.array(COLOURS[name]) for name in WHITE}
+        palette = [parts.get(name, np.asarray(skin_colour) * 255) for name in self.model.material_names]
         colour = np.array(palette, float)[self.material[np.maximum(index, 0)]] / 255
         light = 0.38 + 0.62 * np.clip(normals @ LIGHT, 0, 1)
         shaded = np.clip(colour**2.2 * light[..., None] * 1.15, 0, 1) ** (1 / 2.2) * 255

@@ -39,6 +39,17 @@ def mean_colour(image, face, model):
     return np.median(image[row[seen], column[seen]], axis=0) / 255
 
 
+LIT = 0.3  # linear luminance of light skin in good light
+WHITES = (0.3, 1.0)  # how bright eyes and teeth beside skin are, over that beside such skin, least and most
+
+
+def whites(skin_colour):
+    """How bright, linearly, the white of eyes and teeth beside skin of an sRGB colour 0..1 (3,) looks, over how bright
+    it is beside light skin: in a dark photo they are dark, too. In photos it grows about as the root of the skin's."""
+    luminance = np.asarray(skin_colour, float) ** 2.2 @ [0.2126, 0.7152, 0.0722]
+    return float(np.clip(np.sqrt(luminance / LIT), *WHITES))
+
+
 # where hair begins on the mean head: heights (metres) over depths, from the nape over the ear to the forehead
 HAIRLINE = (
     [-0.18, -0.13, -0.097, -0.09, -0.06, -0.048, -0.03, 0.02],

@@ -3,6 +3,7 @@
 import bpy
 import numpy as np
 
+from ..face import skin
 from . import frames
 
 # sRGB colour and roughness; the skin's colour comes from the photo, and the lips' from it
@@ -10,13 +11,17 @@ PARTS = {
     "skin": (None, 0.5),
     "lips": (None, 0.4),
     "mouth": ((0.45, 0.18, 0.17), 0.4),
-    "sclera": ((0.90, 0.87, 0.84), 0.15),
+    "sclera": ((0.84, 0.80, 0.77), 0.15),
     "iris": ((0.36, 0.25, 0.16), 0.1),
     "pupil": ((0.02, 0.02, 0.02), 0.05),
-    "teeth": ((0.90, 0.86, 0.78), 0.25),
+    "teeth": ((0.96, 0.93, 0.87), 0.2),
     "gums": ((0.62, 0.28, 0.28), 0.3),
     "tongue": ((0.66, 0.33, 0.32), 0.35),
 }
+WHITE = ("sclera", "teeth")  # as bright as the photo's light lets them be
+# how much of the light goes under the surface, and how far, red, green and blue
+_FLESH = 0.12, (0.01, 0.004, 0.002)
+UNDER = {"skin": _FLESH, "lips": _FLESH, "teeth": (0.4, (0.01, 0.009, 0.007))}
 # what is known finely of the skin: name of its node, and whether it is a colour
 SKIN = {"skin": ("Skin", True), "bumps": ("Skin bumps", False), "gloss": ("Skin gloss", False)}
 BUMPS = "Skin bump"  # name of the node that turns them into normals
@@ -35,11 +40,13 @@ def part(name, skin_colour, iris_colour=None):
     shader = _shader(material)
     tint = LIP_TINT if name == "lips" else np.ones(3)
     rgb = frames.linear(skin_colour * tint if colour is None else colour)
+    rgb = rgb * (skin.whites(skin_colour) if name in WHITE else 1.0)
     shader.inputs["Base Color"].default_value = (*rgb, 1.0)
     shader.inputs["Roughness"].default_value = roughness
-    if colour is None:
-        shader.inputs["Subsurface Weight"].default_value = 0.12
-        shader.inputs["Subsurface Radius"].default_value = (0.01, 0.004, 0.002)
+    if name in UNDER:
+        weight, radius = UNDER[name]
+        shader.inputs["Subsurface Weight"].default_value = weight
+        shader.inputs["Subsurface Radius"].default_value = radius
         shader.inputs["Subsurface Scale"].default_value = 0.3
     material.diffuse_color = (*rgb, 1.0)
     return material

@@ -18,7 +18,7 @@ GAP = 12
 BACKDROP = 0.23  # sRGB grey around the head
 VIEWS = (-38.0, -90.0)  # degrees that the camera goes around the head, after the photo's own view
 # azimuth and elevation in degrees, watts, size in metres
-LIGHTS = [(-40, 35, 11.0, 0.5), (20, 10, 4.0, 0.9), (70, 15, 4.0, 0.7), (160, 45, 8.0, 0.4)]
+LIGHTS = [(-40, 35, 10.0, 0.5), (16, -10, 8.0, 0.5), (70, 15, 4.0, 0.7), (160, 45, 8.0, 0.4)]
 
 PREVIEW, PREVIEW_TURN = 256, -25.0  # pixels and view of an asset's picture
 
@@ -154,7 +154,7 @@ def _aim(thing, position, target):
 
 def _light(target, azimuth, elevation, watts, size, unit=1.0):
     data = bpy.data.lights.new("Studio", "AREA")
-    data.energy, data.size = watts * unit**2, size * unit
+    data.shape, data.energy, data.size = "DISK", watts * unit**2, size * unit
     light = bpy.data.objects.new("Studio", data)
     bpy.context.scene.collection.objects.link(light)
     _aim(light, target + _direction(azimuth, elevation) * 1.1 * unit, target)
