@@ -13,6 +13,10 @@ FACING = (0.12, 0.5)  # cosines to the viewer from which skin is believed a litt
 TYPICAL = np.array([180.0, 140.0, 120.0])  # skin where none is seen
 TONE_SPREAD = np.array([0.014, 0.010, 0.22])  # of a person's skin, at least: shares of red and green, log brightness
 SCALP = (0.015, 0.05)  # heights on the mean head from which hair may be seen, metres
+BEARD, BEARD_SOFT = (-0.045, -0.06), 0.01  # height below which, and depth before which beards may be; a ramp, metres
+CHIN = (0.03, -0.1, -0.06)  # metres from the middle, and heights, where a beard is sought
+CHIN_ENDS = -0.13  # height below which the head is seen to have none
+UNLIKE, BEARDED = 10.0, 0.25  # of skin: what may be a beard's, and the share of a chin's side from which it is one
 NECK = (-0.112, -0.1)  # heights on the mean head below which the neck is not taken from the photo, metres
 BACKDROP_SAMPLES, SKIN_SAMPLES = 6000, 30_000
 UNEVEN = 14  # of 255: how much a backdrop may vary to be told from the head by its colour
@@ -88,21 +92,13 @@ def doubted(seen, trust, texels):
 
 
 def skin_tones(seen, texels):
-    """A function from what is Seen to how far each texel may be skin where there should be skin (m,), and the skin's
-    mean colour (3,)."""
-    x, y, z = texels.places[seen.rows].T
-    sure = (np.abs(x) < 0.042) & (y > -0.05) & (y < -0.015) & (z > -0.01) & (seen.trust > 0.8)  # cheeks and nose
-    if sure.sum() < 200:
+    """A function from what is Seen to how far each texel may be skin, or a beard, where there should be skin (m,), and
+    the skin's mean colour (3,)."""
+    found = _tone_of_cheeks(seen, texels)
+    if found is None:
         return lambda seen: np.ones(len(seen.rows), np.float32), TYPICAL
-    colours = seen.colour[np.flatnonzero(sure)[:: max(1, sure.sum() // SKIN_SAMPLES)]]
-    mean = np.median(colours, axis=0)
-    tones = _tones(colours)
-    middle_tone = np.median(tones, axis=0)
-    spread_of_tones = np.maximum(1.48 * np.median(np.abs(tones - middle_tone), axis=0), TONE_SPREAD)
-    middle_tone, spread_of_tones = middle_tone.astype(np.float32), spread_of_tones.astype(np.float32)
-
-    def like_skin(seen):
-        return in_blocks(lambda some: part(seen.rows[some], seen.colour[some]), len(seen.rows))
+    middle_tone, spread_of_tones, mean = found
+    beard = beards(seen, texels)
 
     def part(rows, colour):
         x, y, z = texels.places[rows].T
@@ -110,12 +106,71 @@ def skin_tones(seen, texels):
         middle = np.clip((0.06 - np.abs(x)) / 0.015, 0, 1) * (y > -0.1) * (z > -0.03)
         free = np.maximum(scalp, middle)
         head = np.clip((y - NECK[0]) / (NECK[1] - NECK[0]), 0, 1)  # below, clothes are seen more often than skin
-        off = (_tones(colour) - middle_tone) / spread_of_tones
-        distance = np.einsum("nc,nc->n", off, off)
-        like = np.exp(-0.25 * np.maximum(distance - 6, 0))
+        like = _alike(_unlike(colour, middle_tone, spread_of_tones))
         return (head * (free + (1 - free) * like)).astype(np.float32)
 
+    def like_skin(seen):
+        skin = in_blocks(lambda some: part(seen.rows[some], seen.colour[some]), len(seen.rows))
+        return np.maximum(skin, beard(seen))
+
     return like_skin, mean
+
+
+def beards(seen, texels):
+    """A function from what is Seen to how far each texel may be of a beard (m,), such as there is about the chin."""
+    skin, (x, y, _) = _tone_of_cheeks(seen, texels), texels.places[seen.rows].T
+    chin = np.flatnonzero((np.abs(x) < CHIN[0]) & (y > CHIN[1]) & (y < CHIN[2]) & (seen.trust > 0.8))
+    chin = chin[:: max(1, len(chin) // SKIN_SAMPLES)]
+
+    def none(seen):
+        return np.zeros(len(seen.rows), np.float32)
+
+    if skin is None or len(chin) < 100:
+        return none
+    unlike = _unlike(seen.colour[chin], *skin[:2]) > UNLIKE
+    sides = [unlike[side] for side in (x[chin] < 0, x[chin] >= 0) if side.sum() >= 50]
+    if min(side.mean() for side in sides) < BEARDED:  # a shadow lies on one
+        return none
+    tone = _middle(seen.colour[chin[unlike]])
+
+    def found(seen):
+        _, y, z = texels.places[seen.rows].T
+        beard = np.clip((BEARD[0] - y) / BEARD_SOFT, 0, 1) * np.clip((z - BEARD[1]) / BEARD_SOFT, 0, 1)
+        beard = (beard * (y > CHIN_ENDS)).astype(np.float32)
+        grows = np.flatnonzero(beard)
+        beard[grows] *= _alike(_unlike(seen.colour[grows], *tone))
+        return beard
+
+    return found
+
+
+def _tone_of_cheeks(seen, texels):
+    """The middle tone of the cheeks and its spread (3,) each, and their colour (3,), or None where they are hidden."""
+    x, y, z = texels.places[seen.rows].T
+    sure = (np.abs(x) < 0.042) & (y > -0.05) & (y < -0.015) & (z > -0.01) & (seen.trust > 0.8)  # cheeks and nose
+    if sure.sum() < 200:
+        return None
+    colours = seen.colour[np.flatnonzero(sure)[:: max(1, sure.sum() // SKIN_SAMPLES)]]
+    return (*_middle(colours), np.median(colours, axis=0))
+
+
+def _middle(colours):
+    """The middle tone of colours (n, 3), and its spread, float32 (3,) each."""
+    tones = _tones(colours)
+    middle = np.median(tones, axis=0)
+    spread = np.maximum(1.48 * np.median(np.abs(tones - middle), axis=0), TONE_SPREAD)
+    return middle.astype(np.float32), spread.astype(np.float32)
+
+
+def _unlike(colours, middle, spread):
+    """How many spreads, squared (n,), the tones of colours (n, 3) are from a middle one."""
+    off = (_tones(colours) - middle) / spread
+    return np.einsum("nc,nc->n", off, off)
+
+
+def _alike(unlike):
+    """How far (n,) 0..1 what is that unlike may still be the same."""
+    return np.exp(-0.25 * np.maximum(unlike - 6, 0))
 
 
 def _before_backdrop(view):

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from . import light
-from .seen import SCALP, doubted, look, skin_tones
+from .seen import BEARD, SCALP, beards, doubted, look, skin_tones
 from .texels import brightness, carry, gather, in_blocks, spread, texels_of
 
 SMALLEST, LARGEST = 256, 8192  # pixels
@@ -21,11 +21,11 @@ EQUAL = (0.6, 1.6)  # by how much a photo's colours are brought near to another'
 HAIR_ENOUGH, HAIR_SHARE = 8, 0.1  # vertices under hair, and the share seen of each, that tell its colour
 HAIR_UNLIKE = 0.3  # of the logarithm of brightness
 HAIR_GRAIN = 0.12  # of its brightness
+TINTED = 50.0  # of 255: what is darker shows less and less of its light's colour
 HIGHLIGHT = 1.3, 0.35  # skin this much brighter than usual is a highlight, and how much of that stays in albedo
 RIM, RIM_SOFT = (0.044, -0.08, -0.02), 0.012  # metres from the middle, height, depth, beyond which it is a rim; a ramp
 RIM_GROWS = 3  # rings of vertices beside it
 RIM_LIT = 0.15, 0.4  # logarithms of brightness over usual skin from which a rim is doubted, and not used
-BEARD = -0.045, -0.06  # height below which, and depth before which beards may be, metres
 GRAIN_SIDE = 512  # texels of the window in which the skin's grain is measured
 GRAIN = 0.5  # of the seen skin's grain that filled skin gets
 
@@ -107,27 +107,32 @@ def unlit(here, there, cheeks, texels, delit):
 
     def lit(side):
         def part(some):
-            return side.colour[some] / light.shading(found, side.normal[some]) ** np.float32(delit)
+            colour = side.colour[some]
+            shading = light.shading(found, side.normal[some]) ** np.float32(delit)
+            grey = shading.mean(1, keepdims=True)
+            shown = np.clip(brightness(colour) / TINTED, 0, 1)[:, None]
+            return colour / (grey + shown * (shading - grey))
 
         return replace(side, colour=in_blocks(part, len(side.rows)))
 
     here, there = lit(here), lit(there)
     cheeks = skin_tones(here, texels)[1]
-    here, there = (_doubting_rims(side, cheeks, texels, delit) for side in (here, there))
+    beard = beards(here, texels)
+    here, there = (_doubting_rims(side, beard(side), cheeks, texels, delit) for side in (here, there))
     return _without_highlights(here, cheeks, texels, delit), _without_highlights(there, cheeks, texels, delit), cheeks
 
 
-def _doubting_rims(seen, cheeks, texels, delit):
-    """The same with less trust in what is lit quite unlike usual skin at ears, jaw and neck, where no hair is, and in
-    what is beside that: such light is of the room, and would be spread over all that is hidden there."""
+def _doubting_rims(seen, beard, cheeks, texels, delit):
+    """The same with less trust in what is lit quite unlike usual skin at ears, jaw and neck, where no hair or `beard`
+    (m,) is, and in what is beside that: such light is the room's, and would be spread over all that is hidden there."""
     surface = texels.surface
-    bright, trust = np.zeros((len(texels.at), 1), np.float32), np.zeros(len(texels.at), np.float32)
-    bright[seen.rows, 0], trust[seen.rows] = brightness(seen.colour), seen.trust
+    bright, trust = np.zeros((len(texels.at), 2), np.float32), np.zeros(len(texels.at), np.float32)
+    bright[seen.rows, 0], bright[seen.rows, 1], trust[seen.rows] = brightness(seen.colour), beard, seen.trust
     known, share = gather(bright, trust, texels)
     off = np.log(np.maximum(known[:, 0], 4) / (cheeks * surface.usual).mean(1))
-    doubt = np.clip((off - RIM_LIT[0]) / (RIM_LIT[1] - RIM_LIT[0]), 0, 1) * (share > 0)
+    doubt = np.clip((off - RIM_LIT[0]) / (RIM_LIT[1] - RIM_LIT[0]), 0, 1) * (share > 0) * (1 - known[:, 1])
     x, y, z = surface.mean.T
-    outside = np.max([np.abs(x) - RIM[0], RIM[1] - y, RIM[2] - z], axis=0)
+    outside = np.max([np.abs(x) - RIM[0], np.minimum(RIM[1] - y, -z), RIM[2] - z], axis=0)  # the chin's front is none
     aside = np.clip(outside / RIM_SOFT, 0, 1) * (1 - surface.hairy)
     near, _ = surface.neighbours
     for _ in range(RIM_GROWS):
