@@ -12,7 +12,8 @@ from training.train import Crops
 PROFILES = 12_000  # rendered crops used beside the portraits
 FACE_FREE = 0.5  # share of the backgrounds that are face-free pictures, once these were fetched
 PHOTO_SIZE = 320  # longer side of a portrait in memory
-TURNED, DARKEST = 0.15, 0.55  # of validation, and of training unless it is told otherwise
+TURNED = 0.15  # share of the faces that lie any way up
+DARKEST = 0.55  # light of a face, times its portrait's
 COUNTS = {0: 0.15, 1: 0.4, 2: 0.15, 3: 0.12, 5: 0.1, 8: 0.08}  # shares of pictures with so many faces
 
 
@@ -20,10 +21,8 @@ class Composer:
     """Draws pictures (height, width, 3) with the squares (n, 3) x, y, side of their faces, `smallest` to `largest`
     pixels."""
 
-    def __init__(self, height, width, smallest, largest, validation=False, turned=TURNED, darkest=DARKEST):
-        """`turned`: share of the faces that lie any way up; `darkest`: light of a face, times its portrait's, from."""
+    def __init__(self, height, width, smallest, largest, validation=False):
         self.height, self.width, self.smallest, self.largest = height, width, smallest, largest
-        self.turned, self.darkest = turned, darkest
         fits = np.load(sources.WORK / "portrait_fits.npz")
         labels = np.load(sources.WORK / "landmarks.npz")
         wanted = sources.well_labelled(validation)
@@ -122,7 +121,7 @@ class Composer:
         wanted = min(np.exp(rng.uniform(np.log(self.smallest), np.log(largest))), 1.6 * side)
         size = np.array([self.width, self.height])
         place = (rng.uniform(0.1, 0.9, 2) if wanted < size.min() / 2 else rng.uniform(0.35, 0.65, 2)) * size
-        angle = rng.normal(0, 14) if rng.random() < 1 - self.turned else rng.uniform(-180, 180)
+        angle = rng.normal(0, 14) if rng.random() < 1 - TURNED else rng.uniform(-180, 180)
         matrix = cv2.getRotationMatrix2D(tuple(((low + high) / 2).tolist()), angle, wanted / side)
         matrix[:, 2] += place - (low + high) / 2
         if rng.random() < 0.5:
@@ -152,7 +151,7 @@ class Composer:
         warped = cv2.warpAffine(photo, matrix, (self.width, self.height), flags=cv2.INTER_LINEAR)
         alpha = cv2.warpAffine(mask, matrix, (self.width, self.height), flags=cv2.INTER_LINEAR)
         alpha = alpha[..., None] / np.float32(255)
-        light = rng.uniform(self.darkest, 1.3) * rng.uniform(0.9, 1.1, 3) if rng.random() < 0.5 else 1.0
+        light = rng.uniform(DARKEST, 1.3) * rng.uniform(0.9, 1.1, 3) if rng.random() < 0.5 else 1.0
         if any(covered(alpha, face) > 0.3 for face in faces):  # what is left of a face must be a face
             return canvas
         faces.append(square)

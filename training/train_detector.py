@@ -16,7 +16,7 @@ from torch import nn
 
 from synergy_blender.face import assets
 from synergy_blender.face import detector as runtime
-from training import compose, face_free, sources, unfold
+from training import face_free, sources, unfold
 from training.compose import Composer
 from training.fold import folded
 from training.network import convolution
@@ -134,9 +134,9 @@ def loss_of(outputs, wanted, kinds):
 
 
 @in_background
-def batches(size, seed, turned=compose.TURNED, darkest=compose.DARKEST):
+def batches(size, seed):
     """An endless stream of batches: pictures (B, CANVAS, CANVAS, 3) uint8 and per level what is wanted of them."""
-    composer = Composer(CANVAS, CANVAS, SMALLEST, LARGEST, turned=turned, darkest=darkest)
+    composer = Composer(CANVAS, CANVAS, SMALLEST, LARGEST)
     rng = np.random.default_rng(seed)
     while True:
         drawn = [composer.draw(rng) for _ in range(size)]
@@ -202,8 +202,6 @@ def main():
     options.add_argument("--batch", type=int, default=32)
     options.add_argument("--rate", type=float, default=3e-3)
     options.add_argument("--name", default="detector")
-    options.add_argument("--turned", type=float, default=compose.TURNED, help="share of the faces that lie any way up")
-    options.add_argument("--darkest", type=float, default=compose.DARKEST, help="light of a face, of its portrait's")
     options.add_argument("--from-shipped", action="store_true", help="go on from the weights the add-on ships")
     options = options.parse_args()
     keep_memory()
@@ -226,7 +224,7 @@ def main():
         optimizer.load_state_dict(state["optimizer"])
         step = state["step"]
         print(f"resumed at step {step}", flush=True)
-    stream, started = batches(options.batch, step, options.turned, options.darkest), time.time()
+    stream, started = batches(options.batch, step), time.time()
     while step < steps:
         rate = options.rate * min(1.0, (step + 1) / WARM_UP_STEPS, max(0.01, (1 - step / steps) / DECAY_SHARE))
         for group in optimizer.param_groups:

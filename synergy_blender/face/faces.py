@@ -6,12 +6,12 @@ import numpy as np
 
 from . import detector, look, network
 
-CERTAIN, PROPOSED = 0.95, 0.65  # scores of the detector
+CERTAIN, PROPOSED = 0.95, 0.4  # scores of the detector
 TURNED = 0.7  # score from which a doubtful face is looked at whichever way up it may be
 MOST = 16  # doubtful ones that are looked at, the likeliest: each costs as much as a face
 # Mean error expected of the points, crop pixels, up to which an even chance becomes a face, and the power of the odds
-# that this grows with: by logistic regression of faces and false alarms in composed pictures.
-RECOGNISED, BY_ODDS = 3.2, 0.8
+# that this grows with: chosen for one false alarm in a hundred pictures or two (`training.doubtful_faces`).
+RECOGNISED, BY_ODDS = 6.0, 0.5
 
 
 def find(image):
@@ -25,14 +25,22 @@ def find(image):
 
     def recognised(face):
         """Score and square of a doubtful face, or None: the less likely it is, the better it must be seen."""
-        enough = RECOGNISED * (face.score / (1 - face.score)) ** BY_ODDS
-        seen = look.first(image, face, regress, look.DOUBT if face.score > TURNED else np.inf)
-        if seen.view.errors.mean() >= enough:
-            return None
-        return [face.score, *np.hstack(look.square_about(seen, look.fitted([seen])))]
+        error, *square = doubted(image, face, regress)
+        return [face.score, *square] if error < enough(face.score) else None
 
-    doubted = likely[len(certain) :][:MOST]
     with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(recognised, doubted))
+        found = list(pool.map(recognised, likely[len(certain) :][:MOST]))
     rows = [[face.score, *face.centre, face.side] for face in certain] + [row for row in found if row]
     return sorted(detector.keep_best(np.array(rows).reshape(-1, 4)), key=lambda face: -face.side)
+
+
+def doubted(image, face, regress):
+    """A look at a detector's Face: the mean error that `regress` expects of its points, crop pixels, and the square
+    where it sees the face, x, y and side in picture pixels."""
+    seen = look.first(image, face, regress, look.DOUBT if face.score > TURNED else np.inf)
+    return [seen.view.errors.mean(), *np.hstack(look.square_about(seen, look.fitted([seen])))]
+
+
+def enough(score, error=RECOGNISED, power=BY_ODDS):
+    """The error below which what the detector gives a score of 0..1 is a face."""
+    return error * (score / (1 - score)) ** power
