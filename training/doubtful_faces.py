@@ -31,7 +31,8 @@ def looked_at(seed, pictures):
             if face.score >= faces.CERTAIN:
                 rows.append([face.score, 0.0, *face.centre, face.side])
             else:
-                rows.append([face.score, *faces.doubted(picture, face, network.load())])
+                closer = faces.doubted(picture, face, network.load())
+                rows.append([face.score, closer.view.errors.mean(), *faces.square_of(closer)])
         seen.append((truth, np.array(rows).reshape(-1, 5)))
     return seen
 

@@ -25,6 +25,7 @@ from training.run import blend_in, in_background, keep_memory
 CANVAS = 256
 MEASURED = 24  # batches, and pictures in each, on which the norms of shipped weights are measured
 WARM_UP_STEPS, DECAY_SHARE = 200, 0.3
+SAVED_EVERY, VALIDATED_EVERY = 500, 1000  # steps
 SMALLEST, LARGEST = 11, 210  # side of a face's square on the canvas
 SIDES = ((0, 44), (34, 100), (80, 10**6))  # sides that each level must find; where ranges overlap both do
 
@@ -248,10 +249,11 @@ def main():
                 f"{step}/{steps} score {score.item():.3f} square {square.item():.3f} {speed:.0f} pictures/s", flush=True
             )
             started = time.time()
-        if step % 500 == 0 or step == steps:
+        if step % SAVED_EVERY == 0 or step == steps:
             state = {"network": network.state_dict(), "average": average.state_dict()}
             torch.save({**state, "optimizer": optimizer.state_dict(), "step": step}, checkpoint.with_suffix(".partial"))
             checkpoint.with_suffix(".partial").replace(checkpoint)
+        if step % VALIDATED_EVERY == 0 or step == steps:
             arrays = copy.deepcopy(average).cpu().eval().arrays()
             recall, alarms = evaluate(runtime.Detector(arrays), 150)
             bare, _ = alarms_on_face_free(runtime.Detector(arrays))

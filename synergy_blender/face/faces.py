@@ -6,7 +6,7 @@ import numpy as np
 
 from . import detector, look, network
 
-CERTAIN, PROPOSED = 0.95, 0.4  # scores of the detector
+CERTAIN, PROPOSED = 0.95, 0.5  # scores of the detector
 TURNED = 0.7  # score from which a doubtful face is looked at whichever way up it may be
 MOST = 16  # doubtful ones that are looked at, the likeliest: each costs as much as a face
 # Mean error expected of the points, crop pixels, up to which an even chance becomes a face, and the power of the odds
@@ -25,8 +25,10 @@ def find(image):
 
     def recognised(face):
         """Score and square of a doubtful face, or None: the less likely it is, the better it must be seen."""
-        error, *square = doubted(image, face, regress)
-        return [face.score, *square] if error < enough(face.score) else None
+        seen = doubted(image, face, regress)
+        if seen.view.errors.mean() >= enough(face.score):
+            return None
+        return [face.score, *square_of(seen)]
 
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(recognised, likely[len(certain) :][:MOST]))
@@ -35,10 +37,13 @@ def find(image):
 
 
 def doubted(image, face, regress):
-    """A look at a detector's Face: the mean error that `regress` expects of its points, crop pixels, and the square
-    where it sees the face, x, y and side in picture pixels."""
-    seen = look.first(image, face, regress, look.DOUBT if face.score > TURNED else np.inf)
-    return [seen.view.errors.mean(), *np.hstack(look.square_about(seen, look.fitted([seen])))]
+    """A Look at a detector's Face that may be none."""
+    return look.first(image, face, regress, look.DOUBT if face.score > TURNED else np.inf)
+
+
+def square_of(seen):
+    """The square (3,) where a Look sees its face: x, y and side in picture pixels."""
+    return np.hstack(look.square_about(seen, look.fitted([seen])))
 
 
 def enough(score, error=RECOGNISED, power=BY_ODDS):
