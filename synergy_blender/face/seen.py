@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from . import crop, raster
+from . import crop, glasses, raster
 from .texels import brightness, carry, in_blocks
 
 DEPTH_SIDE = 512  # pixels of the depth map about the head
@@ -44,11 +44,18 @@ def look(image, vertices, texels):
     before = _before_backdrop(view)
     here = view.project(texels, np.arange(len(texels.at)))
     like_skin, cheeks = skin_tones(here, texels)
-    here = doubted(here, here.trust * like_skin(here) * before(here, texels), texels)
+    trust = here.trust * like_skin(here) * before(here, texels)
+    worn = _glasses(here, texels)
+    if worn is not None:
+        trust *= glasses.uncovered(here, texels, worn)
+    here = doubted(here, trust, texels)
     trust = np.zeros(len(texels.at), np.float32)
     trust[here.rows] = here.trust
     there = view.project(texels, np.flatnonzero(trust < SURE), mirror=True)
-    return here, doubted(there, there.trust * like_skin(there) * before(there, texels), texels), cheeks
+    trust = there.trust * like_skin(there) * before(there, texels)
+    if worn is not None:
+        trust *= glasses.uncovered(there, texels, worn, mirrored=True)
+    return here, doubted(there, trust, texels), cheeks
 
 
 class View:
@@ -142,6 +149,15 @@ def beards(seen, texels):
         return beard
 
     return found
+
+
+def _glasses(seen, texels):
+    """Where glasses cover the face, as `glasses.covered`."""
+    skin = _tone_of_cheeks(seen, texels)
+    if skin is None:
+        return None
+    odd = in_blocks(lambda some: 1 - _alike(_unlike(seen.colour[some], *skin[:2])), len(seen.rows))
+    return glasses.covered(seen, odd, texels, skin[2])
 
 
 def _tone_of_cheeks(seen, texels):

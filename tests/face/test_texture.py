@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from synergy_blender.face import head_model, light, raster, reconstruct, skin_texture, surface, texels
+from synergy_blender.face import glasses, head_model, light, raster, reconstruct, seen, skin_texture, surface, texels
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +56,50 @@ def test_what_is_not_seen_is_skin_and_neither_backdrop_nor_clothes(astronaut):
     share = found / found.sum(1, keepdims=True) - wanted / wanted.sum()
     assert np.abs(share).max() < 0.09  # the hue of skin: the photo's shirt is black, its wall white
     assert found.mean() > 0.5 * wanted.mean()
+
+
+def painted(picture, face, about, here, colour):
+    """The photo with some texels `here` of the head painted over, and what is within a pixel of them."""
+    x, y = texels.carry(face.vertices, about)[here, :2].astype(int).T
+    canvas = picture.copy()
+    for down in (-1, 0, 1):
+        for across in (-1, 0, 1):
+            canvas[y + down, x + across] = colour
+    return canvas
+
+
+def test_glasses_are_found_and_left_out(astronaut):
+    picture, face, skin = astronaut
+    about = texels.texels_of(512)
+    x, y, z = about.places.T
+    rims = (np.abs(np.hypot(np.abs(x) - 0.033, y) - 0.021) < 0.001) & (z > -0.03)
+    frames = rims | ((np.abs(x) < 0.013) & (np.abs(y - 0.002) < 0.001) & (z > 0))
+    worn = painted(picture, face, about, frames, (20, 15, 15))
+
+    def covered(photo):
+        shown = seen.View(photo, face.vertices, about).project(about, np.arange(len(about.at)))
+        return glasses.covered(shown, np.zeros(len(shown.rows)), about, np.array([200.0, 160, 140]))
+
+    assert covered(picture) is None and covered(worn) is not None
+    lower = about.at[rims & (y < -0.01)]
+    bare, without = (
+        one.reshape(-1, 3)[lower].mean(1) for one in (skin, skin_texture([(worn, face.vertices)], 512, 0.0))
+    )
+    assert np.abs(without - bare).mean() < 0.2 * (bare.mean() - 17)
+
+
+def test_a_white_beard_is_taken_from_the_photo(astronaut):
+    picture, face, _ = astronaut
+    about = texels.texels_of(512)
+    x, y, z = about.places.T
+    chin = (y < -0.062) & (y > -0.105) & (np.abs(x) < 0.05) & (z > -0.03)
+    bearded = painted(picture, face, about, chin, (225, 225, 230))
+    found = skin_texture([(bearded, face.vertices)], 512).reshape(-1, 3).astype(float)
+    jaw = chin & (z > -0.01) & (y > -0.1)
+    grey, skin = (np.ptp(found[about.at[some]].mean(0)) for some in (jaw, (y < -0.02) & (y > -0.045) & (z > 0.01)))
+    assert grey < 0.4 * skin
+    neck = found[about.at[y < -0.14]].mean(0)
+    assert neck[0] > 1.15 * neck[2]  # and does not run down the neck
 
 
 def test_size_and_refusal(astronaut):
