@@ -35,6 +35,7 @@ REFINEMENTS = (
 DETECTORS = (
     ("--name", "detector", "--pictures", "310000"),
     ("--name", "detector2", "--from-shipped", "--pictures", "190000", "--rate", "2e-3"),
+    ("--name", "detector3", "--from-shipped", "--pictures", "96000", "--rate", "2e-3"),
 )
 REFINED = ("--first", "101", "--count", "57000")  # crops that the refinement learns from
 

@@ -28,14 +28,15 @@ BROW = 41  # row above which brows are, dark as well
 APERTURE = (9.0, 17.0)  # half height and width of an eye with its lashes, cells
 
 
-def covered(seen, odd, texels, cheeks):
-    """How far glasses cover the head's face (ROWS, COLUMNS) 0..1 in what is Seen of it, or None where there are none;
-    `odd` (m,) 0..1 how unlike skin its colours are, `cheeks` (3,) the colour of skin."""
-    place = _cells(texels.places[seen.rows])
+def covered(rows, colours, odd, texels, cheeks):
+    """How far glasses cover the head's face (ROWS, COLUMNS) 0..1, or None where there are none, by some `rows` (m,) of
+    the texels and the `colours` (m, 3) seen there; `odd` (m,) 0..1 how unlike skin these are, `cheeks` (3,) that of
+    skin."""
+    place = _cells(texels.places[rows])
     there = np.flatnonzero(place >= 0)
-    place, rows = place[there], seen.rows[there]
+    place, rows = place[there], rows[there]
     usual = brightness(carry(texels.surface.usual * np.asarray(cheeks, np.float32), texels, rows))
-    off = np.log(np.maximum(brightness(seen.colour[there]), 4) / np.maximum(usual, 4))
+    off = np.log(np.maximum(brightness(colours[there]), 4) / np.maximum(usual, 4))
     count = np.bincount(place, minlength=ROWS * COLUMNS)
     known = (count > 0).reshape(ROWS, COLUMNS)
     chart, odd = (
@@ -59,10 +60,10 @@ def covered(seen, odd, texels, cheeks):
     return (wide & ~eyes).astype(np.float32)
 
 
-def uncovered(seen, texels, mask, mirrored=False):
-    """How far (m,) what is Seen of the head is not under the glasses that a mask (ROWS, COLUMNS) shows; `mirrored`
-    where it is taken from the other side."""
-    place = _cells(texels.places[seen.rows])
+def uncovered(rows, texels, mask, mirrored=False):
+    """How far some `rows` (m,) of the texels are not under the glasses that a mask (ROWS, COLUMNS) shows; `mirrored`
+    where they are taken from the other side."""
+    place = _cells(texels.places[rows])
     flat = (mask[:, ::-1] if mirrored else mask).ravel()
     return np.where(place >= 0, 1 - flat[np.maximum(place, 0)], 1).astype(np.float32)
 

@@ -18,7 +18,7 @@ CHIN = (0.03, -0.1, -0.06)  # metres from the middle, and heights, where a beard
 CHIN_ENDS = -0.13  # height below which the head is seen to have none
 UNLIKE, BEARDED = 10.0, 0.25  # of skin: what may be a beard's, and the share of a chin's side from which it is one
 NECK = (-0.112, -0.1)  # heights on the mean head below which the neck is not taken from the photo, metres
-BACKDROP_SAMPLES, SKIN_SAMPLES = 6000, 30_000
+BACKDROP_SAMPLES, SKIN_SAMPLES, GLASSES_SAMPLES = 6000, 30_000, 300_000
 UNEVEN = 14  # of 255: how much a backdrop may vary to be told from the head by its colour
 DOUBTFUL = 0.3  # trust below which a texel is not used at all
 SURE = 0.995  # trust above which the mirror side is not asked
@@ -47,14 +47,14 @@ def look(image, vertices, texels):
     trust = here.trust * like_skin(here) * before(here, texels)
     worn = _glasses(here, texels)
     if worn is not None:
-        trust *= glasses.uncovered(here, texels, worn)
+        trust *= glasses.uncovered(here.rows, texels, worn)
     here = doubted(here, trust, texels)
     trust = np.zeros(len(texels.at), np.float32)
     trust[here.rows] = here.trust
     there = view.project(texels, np.flatnonzero(trust < SURE), mirror=True)
     trust = there.trust * like_skin(there) * before(there, texels)
     if worn is not None:
-        trust *= glasses.uncovered(there, texels, worn, mirrored=True)
+        trust *= glasses.uncovered(there.rows, texels, worn, mirrored=True)
     return here, doubted(there, trust, texels), cheeks
 
 
@@ -156,8 +156,9 @@ def _glasses(seen, texels):
     skin = _tone_of_cheeks(seen, texels)
     if skin is None:
         return None
-    odd = in_blocks(lambda some: 1 - _alike(_unlike(seen.colour[some], *skin[:2])), len(seen.rows))
-    return glasses.covered(seen, odd, texels, skin[2])
+    some = slice(None, None, max(1, len(seen.rows) // GLASSES_SAMPLES))
+    rows, colour = seen.rows[some], seen.colour[some]
+    return glasses.covered(rows, colour, 1 - _alike(_unlike(colour, *skin[:2])), texels, skin[2])
 
 
 def _tone_of_cheeks(seen, texels):

@@ -109,9 +109,11 @@ def unlit(here, there, cheeks, texels, delit):
         def part(some):
             colour = side.colour[some]
             shading = light.shading(found, side.normal[some]) ** np.float32(delit)
-            grey = shading.mean(1, keepdims=True)
-            shown = np.clip(brightness(colour) / TINTED, 0, 1)[:, None]
-            return colour / (grey + shown * (shading - grey))
+            bright = brightness(colour)
+            dark = np.flatnonzero(bright < TINTED)
+            grey = shading[dark].mean(1, keepdims=True)
+            shading[dark] = grey + bright[dark, None] / np.float32(TINTED) * (shading[dark] - grey)
+            return colour / shading
 
         return replace(side, colour=in_blocks(part, len(side.rows)))
 
