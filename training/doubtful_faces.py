@@ -1,31 +1,42 @@
 """What is found at each rule for faces that the detector doubts: `python -m training.doubtful_faces [--pictures 900]`.
 
-Prints recall and false alarms per picture on composed pictures of training portraits, so that `face.faces` can be given
-the least score that is looked at, and the error up to which the network recognises a face, without looking at what
-validates it.
+Prints recall and false alarms per picture on composed pictures of training portraits, and false alarms on pictures
+without faces, so that `face.faces` can be given the least score that is looked at, and the error up to which the
+network recognises a face, without looking at what validates it.
 """
 
 import argparse
+import itertools
 import multiprocessing
 
 import numpy as np
 
 from synergy_blender.face import detector, faces, network
+from training import face_free
 from training.compose import Composer
 from training.train_detector import hits
 
 LEAST = 0.3  # score that is looked at here
-SCORES, ERRORS, POWERS = (0.65, 0.5, 0.4, 0.3), (2.7, 3.2, 4.0, 5.0, 6.0, 7.0), (0.5, 0.8)
+SCORES, POWERS = (0.65, 0.5, 0.4, 0.3), (0.5, 0.8)
+ERRORS = (2.7, 3.2, 4.0, 5.0, 6.0)
+FACE_FREE = 600  # pictures without faces, of those that the detector has seen as such
 SEED = 3 * 10**6
 
 
-def looked_at(seed, pictures):
+def pictures_and_faces(half, pictures):
+    """Composed pictures with the squares (n, 3) of their faces, and pictures without faces: every second."""
+    composer, rng = Composer(480, 640, 24, 400), np.random.default_rng(SEED + half)
+    for _ in range(pictures // 2):
+        yield composer.draw(rng)
+    for picture in face_free.load(validation=False)[half : FACE_FREE + half : 2]:
+        yield picture, np.zeros((0, 3))
+
+
+def looked_at(half, pictures):
     """For each of some pictures the squares (n, 3) of its faces, and those found in it: rows (m, 5) of the detector's
     score, the error that the network expects (0 where nothing is doubted), and the square."""
-    composer, rng = Composer(480, 640, 24, 400), np.random.default_rng(seed)
     find, seen = detector.load(), []
-    for _ in range(pictures):
-        picture, truth = composer.draw(rng)
+    for picture, truth in pictures_and_faces(half, pictures):
         rows = []
         for face in find(picture, LEAST):
             if face.score >= faces.CERTAIN:
@@ -42,22 +53,26 @@ def main():
     options.add_argument("--pictures", type=int, default=900)
     options = options.parse_args()
     with multiprocessing.get_context("spawn").Pool(2) as pool:
-        halves = pool.starmap(looked_at, [(SEED + k, options.pictures // 2) for k in range(2)])
-    seen = [one for half in halves for one in half]
+        seen, bare = [], []
+        for half in pool.starmap(looked_at, [(k, options.pictures) for k in range(2)]):
+            seen += half[: options.pictures // 2]
+            bare += half[options.pictures // 2 :]
+
+    def found_by(score, *rule):
+        for truth, rows in seen + bare:
+            rows = rows[(rows[:, 0] >= score) & (rows[:, 1] < faces.enough(rows[:, 0], *rule))]
+            kept = detector.keep_best(np.delete(rows, 1, 1))
+            yield hits(np.array([[*f.centre, f.side] for f in kept]).reshape(-1, 3), truth)
+
     total = sum(len(truth) for truth, _ in seen)
-    print("score, power  " + "  ".join(f"error {error}: recall, false" for error in ERRORS))
-    for score in SCORES:
-        for power in POWERS:
-            text = []
-            for error in ERRORS:
-                found = alarms = 0
-                for truth, rows in seen:
-                    rows = rows[(rows[:, 0] >= score) & (rows[:, 1] < faces.enough(rows[:, 0], error, power))]
-                    kept = detector.keep_best(np.delete(rows, 1, 1))
-                    right, wrong = hits(np.array([[*f.centre, f.side] for f in kept]).reshape(-1, 3), truth)
-                    found, alarms = found + right, alarms + wrong
-                text.append(f"{found / total:15.1%} {alarms / len(seen):12.3f}")
-            print(f"{score:5.2f} {power:6.1f}" + "  ".join(text), flush=True)
+    print("score, power  " + "  ".join(f"error {error}: recall, false, face-free" for error in ERRORS))
+    for score, power in itertools.product(SCORES, POWERS):
+        text = []
+        for error in ERRORS:
+            found, wrong = np.array(list(found_by(score, error, power))).T
+            alarms, free = wrong[: len(seen)].mean(), wrong[len(seen) :].mean()
+            text.append(f"{found.sum() / total:16.1%} {alarms:8.3f} {free:8.3f}")
+        print(f"{score:5.2f} {power:6.1f}" + "  ".join(text), flush=True)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ CERTAIN, PROPOSED = 0.95, 0.5  # scores of the detector
 TURNED = 0.7  # score from which a doubtful face is looked at whichever way up it may be
 MOST = 16  # doubtful ones that are looked at, the likeliest: each costs as much as a face
 # Mean error expected of the points, crop pixels, up to which an even chance becomes a face, and the power of the odds
-# that this grows with: chosen for one false alarm in a hundred pictures or two (`training.doubtful_faces`).
-RECOGNISED, BY_ODDS = 6.0, 0.5
+# that this grows with: chosen for few false alarms on pictures without faces (`training.doubtful_faces`).
+RECOGNISED, BY_ODDS = 3.2, 0.8
 
 
 def find(image):
