@@ -14,7 +14,7 @@ import numpy as np
 from synergy_blender.face import detector, faces, network
 from training import face_free
 from training.compose import Composer
-from training.train_detector import hits
+from training.train_detector import hits, squares_of
 
 LEAST = 0.3  # score that is looked at here
 SCORES, POWERS = (0.65, 0.5, 0.4, 0.3), (0.5, 0.8)
@@ -61,8 +61,7 @@ def main():
     def found_by(score, *rule):
         for truth, rows in seen + bare:
             rows = rows[(rows[:, 0] >= score) & (rows[:, 1] < faces.enough(rows[:, 0], *rule))]
-            kept = detector.keep_best(np.delete(rows, 1, 1))
-            yield hits(np.array([[*f.centre, f.side] for f in kept]).reshape(-1, 3), truth)
+            yield hits(squares_of(detector.keep_best(np.delete(rows, 1, 1))), truth)
 
     total = sum(len(truth) for truth, _ in seen)
     print("score, power  " + "  ".join(f"error {error}: recall, false, face-free" for error in ERRORS))

@@ -43,19 +43,20 @@ def look(image, vertices, texels):
     view = View(image, vertices, texels)
     before = _before_backdrop(view)
     here = view.project(texels, np.arange(len(texels.at)))
-    like_skin, cheeks = skin_tones(here, texels)
-    trust = here.trust * like_skin(here) * before(here, texels)
-    worn = _glasses(here, texels)
-    if worn is not None:
-        trust *= glasses.uncovered(here.rows, texels, worn)
-    here = doubted(here, trust, texels)
+    skin, cheeks = cheeks_of(here, texels)
+    beard, worn = beards(here, skin, texels), _glasses(here, skin, cheeks, texels)
+
+    def believed(seen, mirrored=False):
+        trust = seen.trust * _like_skin(seen, skin, beard, texels) * before(seen, texels)
+        if worn is not None:
+            trust *= glasses.uncovered(seen.rows, texels, worn, mirrored)
+        return doubted(seen, trust, texels)
+
+    here = believed(here)
     trust = np.zeros(len(texels.at), np.float32)
     trust[here.rows] = here.trust
     there = view.project(texels, np.flatnonzero(trust < SURE), mirror=True)
-    trust = there.trust * like_skin(there) * before(there, texels)
-    if worn is not None:
-        trust *= glasses.uncovered(there.rows, texels, worn, mirrored=True)
-    return here, doubted(there, trust, texels), cheeks
+    return here, believed(there, mirrored=True), cheeks
 
 
 class View:
@@ -98,34 +99,37 @@ def doubted(seen, trust, texels):
     return replace(seen, trust=_soften(seen.rows, trust, texels))
 
 
-def skin_tones(seen, texels):
-    """A function from what is Seen to how far each texel may be skin, or a beard, where there should be skin (m,), and
-    the skin's mean colour (3,)."""
-    found = _tone_of_cheeks(seen, texels)
-    if found is None:
-        return lambda seen: np.ones(len(seen.rows), np.float32), TYPICAL
-    middle_tone, spread_of_tones, mean = found
-    beard = beards(seen, texels)
+def cheeks_of(seen, texels):
+    """The tone of the cheeks, its middle and spread (3,) each, or None where they are hidden, and their colour (3,)."""
+    x, y, z = texels.places[seen.rows].T
+    sure = (np.abs(x) < 0.042) & (y > -0.05) & (y < -0.015) & (z > -0.01) & (seen.trust > 0.8)  # cheeks and nose
+    if sure.sum() < 200:
+        return None, TYPICAL
+    colours = seen.colour[np.flatnonzero(sure)[:: max(1, sure.sum() // SKIN_SAMPLES)]]
+    return _middle(colours), np.median(colours, axis=0)
 
-    def part(rows, colour):
-        x, y, z = texels.places[rows].T
+
+def _like_skin(seen, skin, beard, texels):
+    """How far each texel Seen may be of a tone of `skin`, or of a `beard`, where there should be skin (m,)."""
+    if skin is None:
+        return np.ones(len(seen.rows), np.float32)
+
+    def part(some):
+        x, y, z = texels.places[seen.rows[some]].T
         scalp = np.clip((y - SCALP[0]) / (SCALP[1] - SCALP[0]), 0, 1)
         middle = np.clip((0.06 - np.abs(x)) / 0.015, 0, 1) * (y > -0.1) * (z > -0.03)
         free = np.maximum(scalp, middle)
         head = np.clip((y - NECK[0]) / (NECK[1] - NECK[0]), 0, 1)  # below, clothes are seen more often than skin
-        like = _alike(_unlike(colour, middle_tone, spread_of_tones))
+        like = _alike(_unlike(seen.colour[some], *skin))
         return (head * (free + (1 - free) * like)).astype(np.float32)
 
-    def like_skin(seen):
-        skin = in_blocks(lambda some: part(seen.rows[some], seen.colour[some]), len(seen.rows))
-        return np.maximum(skin, beard(seen))
-
-    return like_skin, mean
+    return np.maximum(in_blocks(part, len(seen.rows)), beard(seen))
 
 
-def beards(seen, texels):
-    """A function from what is Seen to how far each texel may be of a beard (m,), such as there is about the chin."""
-    skin, (x, y, _) = _tone_of_cheeks(seen, texels), texels.places[seen.rows].T
+def beards(seen, skin, texels):
+    """A function from what is Seen to how far each texel may be of a beard (m,), such as there is about the chin where
+    that is unlike a tone of `skin`."""
+    x, y, _ = texels.places[seen.rows].T
     chin = np.flatnonzero((np.abs(x) < CHIN[0]) & (y > CHIN[1]) & (y < CHIN[2]) & (seen.trust > 0.8))
     chin = chin[:: max(1, len(chin) // SKIN_SAMPLES)]
 
@@ -134,7 +138,7 @@ def beards(seen, texels):
 
     if skin is None or len(chin) < 100:
         return none
-    unlike = _unlike(seen.colour[chin], *skin[:2]) > UNLIKE
+    unlike = _unlike(seen.colour[chin], *skin) > UNLIKE
     sides = [unlike[side] for side in (x[chin] < 0, x[chin] >= 0) if side.sum() >= 50]
     if min(side.mean() for side in sides) < BEARDED:  # a shadow lies on one
         return none
@@ -151,24 +155,13 @@ def beards(seen, texels):
     return found
 
 
-def _glasses(seen, texels):
-    """Where glasses cover the face, as `glasses.covered`."""
-    skin = _tone_of_cheeks(seen, texels)
+def _glasses(seen, skin, cheeks, texels):
+    """Where glasses cover the face, as `glasses.covered`, by a tone of `skin` and the colour of the cheeks."""
     if skin is None:
         return None
     some = slice(None, None, max(1, len(seen.rows) // GLASSES_SAMPLES))
     rows, colour = seen.rows[some], seen.colour[some]
-    return glasses.covered(rows, colour, 1 - _alike(_unlike(colour, *skin[:2])), texels, skin[2])
-
-
-def _tone_of_cheeks(seen, texels):
-    """The middle tone of the cheeks and its spread (3,) each, and their colour (3,), or None where they are hidden."""
-    x, y, z = texels.places[seen.rows].T
-    sure = (np.abs(x) < 0.042) & (y > -0.05) & (y < -0.015) & (z > -0.01) & (seen.trust > 0.8)  # cheeks and nose
-    if sure.sum() < 200:
-        return None
-    colours = seen.colour[np.flatnonzero(sure)[:: max(1, sure.sum() // SKIN_SAMPLES)]]
-    return (*_middle(colours), np.median(colours, axis=0))
+    return glasses.covered(rows, colour, 1 - _alike(_unlike(colour, *skin)), texels, cheeks)
 
 
 def _middle(colours):

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from . import light
-from .seen import BEARD, SCALP, beards, doubted, look, skin_tones
+from .seen import BEARD, SCALP, beards, cheeks_of, doubted, look
 from .texels import brightness, carry, gather, in_blocks, spread, texels_of
 
 SMALLEST, LARGEST = 256, 8192  # pixels
@@ -118,8 +118,8 @@ def unlit(here, there, cheeks, texels, delit):
         return replace(side, colour=in_blocks(part, len(side.rows)))
 
     here, there = lit(here), lit(there)
-    cheeks = skin_tones(here, texels)[1]
-    beard = beards(here, texels)
+    skin, cheeks = cheeks_of(here, texels)
+    beard = beards(here, skin, texels)
     here, there = (_doubting_rims(side, beard(side), cheeks, texels, delit) for side in (here, there))
     return _without_highlights(here, cheeks, texels, delit), _without_highlights(there, cheeks, texels, delit), cheeks
 

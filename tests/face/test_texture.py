@@ -98,7 +98,8 @@ def test_a_beard_is_known_from_skin_and_from_a_shadow(astronaut, colour):
     def beard(photo):
         shown = seen.View(photo, face.vertices, about).project(about, np.arange(len(about.at)))
         share = np.zeros(len(about.at))
-        share[shown.rows] = seen.beards(shown, about)(shown)
+        skin, _ = seen.cheeks_of(shown, about)
+        share[shown.rows] = seen.beards(shown, skin, about)(shown)
         return share
 
     found = beard(painted(picture, face, about, chin, colour))
