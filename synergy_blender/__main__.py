@@ -14,6 +14,7 @@ import numpy as np
 from . import engine, models, official, photo
 from .bake import bake
 from .face import DELIT, AssetError, Reconstruction, reconstruct_person
+from .face.eyes import iris_colour
 from .face.texture import LARGEST, SMALLEST
 
 
@@ -163,7 +164,9 @@ def _in_blender(options, model, pictures, faces):
     if len(pictures) > 1:  # all of one person
         shown = [[(one, face.vertices) for one, face in zip(pictures, faces, strict=True)]]
     if options.texture is not None:
-        textures = [bake(views, options.texture, DELIT[options.light], model.surface()) for views in shown]
+        look = options.texture, DELIT[options.light], model.surface()
+        first = zip(shown, faces, strict=False)
+        textures = [bake(views, *look, iris_colour(picture, face)) for views, face in first]
     name = Path(options.photo).name
     heads = scene.add_heads(model.head, faces[: len(shown)], picture, name, not options.upright, textures)
     if len(pictures) > 1:

@@ -9,9 +9,11 @@ TEETH_BACK = 0.93  # the source's teeth touch the lips
 PUPIL, IRIS = 0.14, 0.40
 BALL_RINGS = (PUPIL, 0.23, 0.32, IRIS, 0.46, 0.62, 0.85, 1.1, 1.4, 1.8, 2.2, 2.6)
 PART_BOXES = {
-    "eye_left": (0.6, 0.08, 0.13, 0.065), "eye_right": (0.27, 0.08, 0.13, 0.065), "tongue": (0.29, 0.01, 0.1, 0.05),
+    "eye_left": (0.582, 0.074, 0.166, 0.093), "eye_right": (0.252, 0.074, 0.166, 0.093),
+    "tongue": (0.29, 0.01, 0.1, 0.05),
     "teeth_upper": (0.6, 0.045, 0.14, 0.025), "teeth_lower": (0.6, 0.01, 0.14, 0.025),
 }  # fmt: skip
+IRIS_WIDE, BALL_BACK = 0.62, 0.7  # of an eyeball's front as a disk: its iris, and the size of its back's disk
 TONGUE_UP = 0.003  # metres above the source's, which is thicker
 CORNEA = 0.0007  # metres the cornea stands off the ball
 
@@ -138,7 +140,8 @@ def rigid_parts(surface, centre, radius):
     inner = polar[quads].mean(1)
     materials = np.select([inner < PUPIL, inner < IRIS], ["pupil", "iris"], "sclera").astype("<U8")
     left = centre + unit * (radius * bulge)[:, None]
-    disks = _two_disks(unit, quads, polar)
+    wide = np.interp(polar, [0, IRIS, np.pi / 2], [0, IRIS_WIDE, 1])  # most of the map is for what is looked at
+    disks = _two_disks(unit, quads, polar, wide, BALL_BACK)
     mirrored = (disks * [-1, 1])[:, ::-1]
     parts = {
         "eye_left": (left, quads, materials, _boxed(disks, PART_BOXES["eye_left"])),
@@ -151,17 +154,18 @@ def rigid_parts(surface, centre, radius):
     low, high = tongue.min(0), tongue.max(0)
     unit, quads, polar = ball((0.3, 0.6, 0.9, 1.25, 1.6, 1.95, 2.3, 2.7), 4)
     points = (low + high) / 2 + tongue_form(unit) * (high - low) / 2 + [0, TONGUE_UP, 0]
-    flat = _boxed(_two_disks(unit, quads, polar), PART_BOXES["tongue"])
+    flat = _boxed(_two_disks(unit, quads, polar, polar / (np.pi / 2), 1.0), PART_BOXES["tongue"])
     parts["tongue"] = (points, quads, np.full(len(quads), "tongue", "<U8"), flat)
     return parts
 
 
-def _two_disks(unit, quads, polar):
-    """UV (F, 4, 2) of a ball's quads: its front half as a disk, its back half as another to the right."""
+def _two_disks(unit, quads, polar, wide, back):
+    """UV (F, 4, 2) of a ball's quads: its front half as a disk on which points lie at `wide` (N,) of its radius, its
+    back half as another of radius `back` to the right."""
     direction = unit[:, :2] / np.maximum(np.hypot(unit[:, 0], unit[:, 1]), 1e-9)[:, None]
     front = (polar[quads].mean(1) < np.pi / 2)[:, None, None]
-    behind = direction * (np.pi - polar)[:, None] * [-1, 1] + [3.6, 0]
-    return np.where(front, (direction * polar[:, None])[quads], behind[quads])
+    behind = direction * (back * (np.pi - polar) / (np.pi / 2))[:, None] * [-1, 1] + [1.15 + back * 1.15, 0]
+    return np.where(front, (direction * wide[:, None])[quads], behind[quads])
 
 
 def _boxed(uv, box):

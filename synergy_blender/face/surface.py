@@ -10,6 +10,15 @@ from . import head_model, skin
 MATERIALS = ("skin", "lips")
 
 
+@dataclass(frozen=True)
+class Eye:
+    """Where one eye lies on the map: its whole `box` (u0, v0, u1, v1), and its iris about `middle` (2,) by `radius`."""
+
+    box: tuple
+    middle: tuple
+    radius: float
+
+
 @dataclass(frozen=True, eq=False)
 class Surface:
     """A mean head of V vertices with F faces of three or four corners, that is T triangles, S of which have skin.
@@ -17,7 +26,7 @@ class Surface:
     `mean` (V, 3) metres in the model frame; `faces` (F, 3) or (F, 4); `skin` (S,) those of the `triangles` that are on
     the map, and `uv` (S, 3, 2) where; `partner` (V,) the vertex in every one's place on the other side. Of skin in
     general, for every vertex: `usual` (V, 3) its colour over that of the cheeks, `alike_in_detail` (V,) how far what
-    is fine on one side is found on the other, `hairy` (V,) how far hair grows there.
+    is fine on one side is found on the other, `hairy` (V,) how far hair grows there. `eyes`: an Eye each, or none.
     """
 
     mean: np.ndarray
@@ -28,6 +37,7 @@ class Surface:
     usual: np.ndarray
     alike_in_detail: np.ndarray
     hairy: np.ndarray
+    eyes: tuple = ()
 
     @cached_property
     def triangles(self):
@@ -81,4 +91,12 @@ def of_head(model, usual, alike_in_detail):
         usual=usual,
         alike_in_detail=alike_in_detail,
         hairy=skin.hairy(),
+        eyes=tuple(_eye(model, side) for side in ("left", "right")),
     )
+
+
+def _eye(model, side):
+    whole = model.uv[np.isin(model.faces, model.groups[f"eye_{side}"]).all(1)].reshape(-1, 2)
+    iris = model.uv[np.isin(model.faces, model.groups[f"iris_{side}"]).all(1)].reshape(-1, 2)
+    low, high = iris.min(0), iris.max(0)
+    return Eye((*whole.min(0), *whole.max(0)), tuple((low + high) / 2), float((high - low).max() / 2))

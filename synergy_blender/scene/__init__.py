@@ -2,6 +2,7 @@
 
 from .handles import HANDLES, hide_handles, refit, show_handles
 from .heads import PHOTO_LENS, add_heads, add_heads_in_steps, add_skin
+from .materials import iris_of
 from .photograph import camera_of, image_of, lens_of, look_through, match_camera, reduced, set_lens
 from .studio import mark_asset
 from .upgrade import upgrade_heads
@@ -17,6 +18,7 @@ __all__ = [
     "camera_of",
     "hide_handles",
     "image_of",
+    "iris_of",
     "lens_of",
     "look_through",
     "mark_asset",

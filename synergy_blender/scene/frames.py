@@ -20,3 +20,9 @@ def linear(srgb):
     """sRGB 0..1 as the linear values that Blender's colour sockets take."""
     srgb = np.asarray(srgb, float)
     return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+
+
+def srgb(linear):
+    """Linear values 0..1 as sRGB, the other way round."""
+    linear = np.asarray(linear, float)
+    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)

@@ -60,7 +60,7 @@ def add_heads_in_steps(
             colour = skin.mean_colour(picture, face, model)
             place = (BETWEEN_HEADS * unit * i, 0.0, 0.0)
             head = yield from _scaled(
-                build_head(model, face, colour, name, posed, place, unit, _iris(picture, face, model)),
+                build_head(model, face, colour, name, posed, place, unit, iris_colour(picture, face)),
                 0.1 + 0.8 * i / len(faces),
                 0.8 / len(faces),
             )
@@ -89,10 +89,6 @@ def add_heads_in_steps(
     except BaseException:
         undo()
         raise
-
-
-def _iris(picture, face, model):
-    return iris_colour(picture, face) if "iris_left" in model.groups else None
 
 
 def add_skin(head, baked, folder=None):

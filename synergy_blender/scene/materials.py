@@ -3,7 +3,7 @@
 import bpy
 import numpy as np
 
-from ..face import skin
+from ..face import eyes, skin
 from . import frames
 
 # sRGB colour and roughness; the skin's colour comes from the photo, and the lips' from it
@@ -11,9 +11,9 @@ PARTS = {
     "skin": (None, 0.5),
     "lips": (None, 0.4),
     "mouth": ((0.45, 0.18, 0.17), 0.4),
-    "sclera": ((0.84, 0.80, 0.77), 0.15),
-    "iris": ((0.36, 0.25, 0.16), 0.1),
-    "pupil": ((0.02, 0.02, 0.02), 0.05),
+    "sclera": (eyes.WHITE, 0.15),
+    "iris": (eyes.BROWN, 0.1),
+    "pupil": (eyes.BLACK, 0.05),
     "teeth": ((0.96, 0.93, 0.87), 0.2),
     "gums": ((0.62, 0.28, 0.28), 0.3),
     "tongue": ((0.66, 0.33, 0.32), 0.35),
@@ -22,6 +22,8 @@ WHITE = ("sclera", "teeth")  # as bright as the photo's light lets them be
 # how much of the light goes under the surface, and how far, red, green and blue
 _FLESH = 0.12, (0.01, 0.004, 0.002)
 UNDER = {"skin": _FLESH, "lips": _FLESH, "teeth": (0.4, (0.01, 0.009, 0.007))}
+ON_MAP = ("Head skin", "Head lips", "Head iris", "Head sclera")  # materials that the baked colours are for
+EYES = ON_MAP[2:]  # which have no skin's bumps and gloss
 # what is known finely of the skin: name of its node, and whether it is a colour
 SKIN = {"skin": ("Skin", True), "bumps": ("Skin bumps", False), "gloss": ("Skin gloss", False)}
 BUMPS = "Skin bump"  # name of the node that turns them into normals
@@ -53,13 +55,16 @@ def part(name, skin_colour, iris_colour=None):
 
 
 def put_skin(head, images):
-    """Put bpy images for the UV map, by the names in SKIN, on a head's skin and lips: its colour, bumps and gloss."""
+    """Put bpy images for the UV map, by the names in SKIN, on a head's skin and lips: its colour, bumps and gloss; the
+    colour is the eyes', too."""
     for slot in head.material_slots:
         material = slot.material
-        if material is None or not material.name.startswith(("Head skin", "Head lips")):
+        if material is None or not material.name.startswith(ON_MAP):
             continue
         nodes, links, shader = material.node_tree.nodes, material.node_tree.links, _shader(material)
         for k, (kind, image) in enumerate(images.items()):
+            if kind != "skin" and material.name.startswith(EYES):
+                continue
             name, coloured = SKIN[kind]
             image.colorspace_settings.name = "sRGB" if coloured else "Non-Color"
             texture = nodes.get(name) or nodes.new("ShaderNodeTexImage")
@@ -74,6 +79,14 @@ def put_skin(head, images):
             else:
                 links.new(texture.outputs["Color"], shader.inputs["Base Color" if kind == "skin" else "Roughness"])
         nodes.active = nodes[SKIN["skin"][0]]  # what is painted on, and shown without light
+
+
+def iris_of(head):
+    """The sRGB colour 0..1 (3,) of a head's irises as its material has it, or None without one."""
+    for slot in head.material_slots:
+        if slot.material is not None and slot.material.name.startswith("Head iris"):
+            return frames.srgb(slot.material.diffuse_color[:3])
+    return None
 
 
 def skin_images(head):

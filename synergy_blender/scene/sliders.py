@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 REMEMBERED = "synergy_head"  # custom property of the head's object
-VERSION = 2
+VERSION = 3
 COMPONENTS = 40
 IDENTITY = "Identity "  # what names of identity keys begin with
 # Sub-panels of expressions and what the names of their keys begin with

@@ -5,6 +5,7 @@ import json
 import bpy
 import numpy as np
 
+from ..face import head_model
 from . import frames, sliders
 from .photograph import CAMERA, camera_of, size_of_photo
 
@@ -13,12 +14,18 @@ def upgrade_heads():
     """Bring every head in the file to this version; returns those that were changed.
 
     Version 0 remembered nothing: its sliders stand for the photo. Version 1 did not know the pose: its camera tells.
+    Before version 3 the eyes lay elsewhere on the UV map.
     """
     changed = []
     old = [thing for thing in bpy.data.objects if thing.type == "MESH" and thing.data.shape_keys and _is_old(thing)]
     if old:
         bpy.context.view_layer.update()  # just opened, nothing stands where it belongs yet
     for head in old:
+        _lay_eyes(head)
+        if _kept(head).get("version", 0) == 2:
+            head[sliders.REMEMBERED] = json.dumps({**_kept(head), "version": sliders.VERSION})
+            changed.append(head)
+            continue
         by_name = bpy.data.objects.get(f"{head.name} camera")
         if CAMERA not in head and by_name is not None:
             head[CAMERA] = by_name
@@ -28,6 +35,24 @@ def upgrade_heads():
             sliders.remember(head, face, _kept(head).get("posed", not np.allclose(turned, np.eye(3), atol=1e-4)))
             changed.append(head)
     return changed
+
+
+def _lay_eyes(head):
+    """Lay a bundled head's eyes where today's map has them, unless its mesh was changed."""
+    model, mesh = head_model.load(), head.data
+    corners = np.empty(len(mesh.loops), np.int32)
+    mesh.loops.foreach_get("vertex_index", corners)
+    layer = mesh.uv_layers.get("UVMap")
+    if layer is None or len(layer.uv) != model.faces.size or not np.array_equal(corners, model.faces.ravel()):
+        return
+    uv = np.empty(2 * len(corners), np.float32)
+    layer.uv.foreach_get("vector", uv)
+    ball = np.concatenate([model.groups["eye_left"], model.groups["eye_right"]])
+    chosen = np.isin(model.faces, ball).all(1)
+    uv = uv.reshape(-1, 4, 2)
+    uv[chosen] = model.uv[chosen]
+    layer.uv.foreach_set("vector", uv.ravel())
+    mesh.update()
 
 
 def _is_old(head):

@@ -12,6 +12,7 @@ from bpy_extras.io_utils import ImportHelper
 from .. import engine, log, models, photo, scene
 from ..bake import bake
 from ..face import DELIT, AssetError
+from ..face.eyes import iris_colour
 from ..scene import sliders
 from . import chosen, preferences
 
@@ -45,7 +46,8 @@ class _Looking(threading.Thread):
             for face in faces if self.size else ():
                 if self.cancelled:
                     return
-                textures.append(bake([(self.picture, face.vertices)], self.size, self.delit, self.model.surface()))
+                views, iris = [(self.picture, face.vertices)], iris_colour(self.picture, face)
+                textures.append(bake(views, self.size, self.delit, self.model.surface(), iris))
             self.textures = textures
         except (AssetError, ValueError, engine.EngineError) as error:
             self.error = str(error)

@@ -52,8 +52,8 @@ class SYNERGY_OT_bake_skin(_OfHead, bpy.types.Operator):
         except (ValueError, AssetError) as error:
             self.report({"ERROR"}, iface(str(error)))
             return {"CANCELLED"}
-        size, delit = int(settings.size), DELIT[settings.light]
-        return self.begin(context, lambda: bake(views, size, delit, model.surface()), "Synergy paints the skin")
+        size, delit, iris = int(settings.size), DELIT[settings.light], scene.iris_of(context.object)
+        return self.begin(context, lambda: bake(views, size, delit, model.surface(), iris), "Synergy paints the skin")
 
     def finish(self, context, baked):
         scene.add_skin(self.head(), baked, chosen.folder(context.scene))
@@ -88,12 +88,12 @@ class SYNERGY_OT_add_photos(_OfHead, bpy.types.Operator, ImportHelper):
         self._names = [path.name for path in paths]
         pictures = [picture for picture, _ in known] + self._pictures
         size, delit, textured = int(settings.size), DELIT[settings.light], settings.texture
-        runs_on = preferences.of(context).engine
+        runs_on, iris = preferences.of(context).engine, scene.iris_of(head)
 
         def work():
             faces = reconstruct_person(pictures, [box] + [None] * (len(pictures) - 1), engine.load(runs_on))
             views = [(picture, face.vertices) for picture, face in zip(pictures, faces, strict=True)]
-            return faces, bake(views, size, delit) if textured else None
+            return faces, bake(views, size, delit, iris=iris) if textured else None
 
         return self.begin(context, work, "Synergy looks at the photos")
 

@@ -137,7 +137,16 @@ def test_symmetry_and_the_asset_browser(registered):
     assert {thing.type for thing in bpy.data.objects} == {"MESH", "CAMERA"}
 
 
-@pytest.mark.parametrize("version", [0, 1])
+def eyes_on_map(head):
+    """UV (n, 2) of the corners of a head's eyes."""
+    uv = np.empty(2 * len(head.data.loops), np.float32)
+    head.data.uv_layers["UVMap"].uv.foreach_get("vector", uv)
+    model = head_model.load()
+    ball = np.concatenate([model.groups["eye_left"], model.groups["eye_right"]])
+    return uv.reshape(-1, 2)[np.isin(model.faces, ball).all(1).repeat(4)]
+
+
+@pytest.mark.parametrize("version", [0, 1, 2])
 def test_heads_of_older_files_become_editable(registered, tmp_path, version):
     bpy.context.scene.synergy_photo = image_of(data.astronaut())
     bpy.ops.synergy.create_head(texture=False)
@@ -145,13 +154,18 @@ def test_heads_of_older_files_become_editable(registered, tmp_path, version):
     face = sliders.photo_face(head)
     kept = json.loads(head[sliders.REMEMBERED])
     del head[sliders.REMEMBERED]
+    if version == 1:
+        kept = {name: kept[name] for name in ("identity", "expression", "posed")}
     if version:
-        kept = {name: kept[name] for name in ("identity", "expression", "posed")} | {"version": 1}
-        head[sliders.REMEMBERED] = json.dumps(kept)
+        head[sliders.REMEMBERED] = json.dumps(kept | {"version": version})
+    eyes = eyes_on_map(head)
+    head.data.uv_layers["UVMap"].uv.foreach_set("vector", np.zeros(2 * len(head.data.loops), np.float32))
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "old.blend"))
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "old.blend"))
     head = bpy.data.objects["Head"]
     assert sliders.is_head(head) and sliders.is_posed(head)
+    assert json.loads(head[sliders.REMEMBERED])["version"] == sliders.VERSION
+    np.testing.assert_array_equal(eyes_on_map(head), eyes)
     for name in sliders.Face._fields:
         np.testing.assert_allclose(getattr(sliders.photo_face(head), name), getattr(face, name), rtol=1e-3, atol=1e-3)
 
