@@ -11,10 +11,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from synergy_blender.face import head_model, pose, reconstruct, skin, skin_texture
+from synergy_blender.face import eyes, head_model, pose, reconstruct, skin, skin_texture
 from synergy_blender.face.pose import to_picture
-from synergy_blender.face.surface import MATERIALS as TEXTURED
-from synergy_blender.face.surface import in_triangles
+from synergy_blender.face.surface import MATERIALS, bundled, in_triangles
 from training import sources
 from training.make_crops import WORST_FIT
 from training.rasterize import interpolate, rasterize, vertex_normals
@@ -31,6 +30,7 @@ COLOURS = {
     "tongue": (160, 80, 78),
 }
 WHITE = ("sclera", "teeth")
+TEXTURED = (*MATERIALS, "sclera", "iris", "pupil")
 LIGHT = np.array([-0.35, 0.45, 0.82])
 
 
@@ -48,7 +48,7 @@ class Drawing:
     def shade(self, shape, skin_colour, scale, rotation, centre, size, texture=None):
         """Shaded head as float RGB (H, W, 3) and its mask; shape (V, 3) in the model frame, size (width, height).
 
-        A `texture` (N, N, 3) uint8 without the photo's light takes the skin's place.
+        A `texture` (N, N, 3) uint8 without the photo's light takes the skin's place and that of the eyes.
         """
         shape = shape.astype(float)
         points = to_picture(shape, scale, rotation, np.asarray(centre))
@@ -70,6 +70,13 @@ class Drawing:
         return shaded, index >= 0
 
 
+def texture_of(picture, face, size=1024):
+    """The skin (size, size, 3) uint8 of a face in a picture without its light, with eyes, as a bake has it."""
+    texture = skin_texture([(picture, face.vertices)], size)
+    eyes.paint(texture, bundled(), eyes.iris_colour(picture, face))
+    return texture
+
+
 def row(drawing, picture, face, tile=TILE):
     """The tiles of one face: photo, overlay, the head from two sides, and from three with the photo's skin."""
     model = drawing.model
@@ -87,7 +94,7 @@ def row(drawing, picture, face, tile=TILE):
     plain = np.full_like(photo, 60)
     over = np.where(mask[..., None], 0.25 * photo + 0.75 * posed, photo)
     tiles = [photo, over]
-    texture = skin_texture([(picture, face.vertices)], 1024)
+    texture = texture_of(picture, face)
     for yaw, shown in ((0, None), (60, None), (0, texture), (45, texture), (-85, texture)):
         view, seen = drawing.shade(
             shape, colour, 2100 * tile / 300, pose.matrix(yaw, 0, 0), (tile, tile), (2 * tile,) * 2, shown

@@ -3,7 +3,7 @@
 Every crop is a portrait on the head model, rendered again under known parameters: the fitted ones with a small turn
 (realistic), or turned to +-90 degrees, warped in identity and expression (exact truth everywhere). Light, backdrop,
 occluders, sharpness, noise and JPEG vary. A shard `work/crops/NAME_KK.npz`-like trio is written when complete, so an
-interrupted run goes on where it stopped: `NAME_KK_pictures.npy` (n, 192, 192, 3) uint8 RGB, 120 for validation, and
+interrupted run goes on where it stopped: `NAME_KK_pictures.npy` (n, 192, 192, 3) uint8 RGB, 120 for `validation`, and
 `NAME_KK_labels.npz`: `pose` (n, 3, 4) (pixels of a crop of 120, y up from the lower edge), `identity` (n, 40),
 `expression` (n, 52).
 """
@@ -28,6 +28,7 @@ SHARD = 3000
 # Side of the crop over the longer side of the box around the 68 landmarks; the crop shares the box's centre.
 CROP_MARGIN = 1.4
 CROPS = sources.WORK / "crops"
+VALIDATION = {"validation_00": SIZE, "large_00": RENDER_SIZE}  # sides of crops: of faces far away, and near
 WORST_FIT = 0.02  # NME above which a portrait's fit is not believed
 WORN = {"glasses": 0.14, "hat": 0.08, "hand": 0.06}  # shares of the crops
 CALM = 0.25  # fitted expressions up to which a portrait can be given others: a photographed smile would shine through
@@ -183,7 +184,7 @@ class CropMaker:
     def draw(self, rng, exact=None):
         """One crop (192, 192, 3) uint8 with `pose` (3, 4), `identity`, `expression`.
 
-        `exact`: identity drawn from the model, not from the portrait, and a free pose; then the crop is one of 120.
+        `exact`: identity drawn from the model, not from the portrait, and a free pose; then that is the crop's side.
         """
         kind = rng.random() if exact is None else (0.9 if exact else 0.1)
         chosen = rng.choice(np.flatnonzero(self.calm)) if kind >= 0.4 else rng.integers(len(self.portraits))
@@ -222,8 +223,9 @@ class CropMaker:
         if rng.random() < 0.25:
             picture = occlude(rng, picture, self.photos)
         picture = np.clip(picture, 0, 255).astype(np.uint8)
-        if exact or rng.random() < COARSE:
-            picture = cv2.resize(picture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+        shown = exact or (SIZE if rng.random() < COARSE else RENDER_SIZE)
+        if shown < RENDER_SIZE:
+            picture = cv2.resize(picture, (shown, shown), interpolation=cv2.INTER_AREA)
         ratio = SIZE / RENDER_SIZE
         pose = np.empty((3, 4), np.float32)
         pose[:, :3] = rotation * scale * ratio
@@ -251,7 +253,7 @@ class CropMaker:
         if done.exists():
             return
         rng = np.random.default_rng(seed)
-        size = SIZE if exact else RENDER_SIZE
+        size = exact or RENDER_SIZE
         pictures = np.empty((count, size, size, 3), np.uint8)
         labels = {"pose": [], "identity": [], "expression": []}
         for i in range(count):
@@ -285,8 +287,9 @@ def main():
     arguments.add_argument("--workers", type=int, default=2)
     options = arguments.parse_args()
     CROPS.mkdir(parents=True, exist_ok=True)
-    if not (CROPS / "validation_00_labels.npz").exists():
-        CropMaker(validation=True).shard(CROPS / "validation_00", 2000, 10**6, exact=True)
+    for name, size in VALIDATION.items():
+        if not (CROPS / f"{name}_labels.npz").exists():
+            CropMaker(validation=True).shard(CROPS / name, 2000, 10**6, exact=size)
     shards = range(options.first, options.first - (-options.count // SHARD))
     jobs = [(CROPS / f"train_{k:02d}", SHARD, k) for k in shards]
     if not jobs:

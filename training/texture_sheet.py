@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from synergy_blender.face import pose, reconstruct, skin, skin_texture
+from synergy_blender.face import pose, reconstruct, skin
 from training import sources
-from training.gallery import Drawing
+from training.gallery import Drawing, texture_of
 
 TILE = 180
 VIEWS = (0, 60, -60, 180)  # degrees of yaw
@@ -43,7 +43,7 @@ def row(drawing, picture, face):
     tiles = [cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)]
     shape = drawing.model.vertices(face.identity, face.expression)
     colour = skin.mean_colour(picture, face, drawing.model)
-    texture = skin_texture([(picture, face.vertices)], 1024)
+    texture = texture_of(picture, face)
     for yaw in VIEWS:
         view, seen = drawing.shade(shape, colour, 7 * TILE, pose.matrix(yaw, 0, 0), (TILE, 0.95 * TILE), size, texture)
         tiles.append(np.where(seen[..., None], view, 60))

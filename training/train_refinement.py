@@ -353,7 +353,7 @@ def main():
     keep_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(options.seed)
-    data, held_back, flattener = Fitted("train"), Fitted("validation"), Flattener()
+    data, held_back, flattener = Fitted("train"), Fitted("large"), Flattener()
     shipped = assets.load(sources.ASSETS / "synergynet.npz", "SynergyNet")
     if options.start_from:
         model = Refinement()
