@@ -19,10 +19,11 @@ COUNTS = {0: 0.15, 1: 0.4, 2: 0.15, 3: 0.12, 5: 0.1, 8: 0.08}  # shares of pictu
 
 class Composer:
     """Draws pictures (height, width, 3) with the squares (n, 3) x, y, side of their faces, `smallest` to `largest`
-    pixels."""
+    pixels; a share of them, `turned`, lies any way up."""
 
-    def __init__(self, height, width, smallest, largest, validation=False):
+    def __init__(self, height, width, smallest, largest, validation=False, turned=TURNED):
         self.height, self.width, self.smallest, self.largest = height, width, smallest, largest
+        self.turned = turned
         fits = np.load(sources.WORK / "portrait_fits.npz")
         labels = np.load(sources.WORK / "landmarks.npz")
         wanted = sources.well_labelled(validation)
@@ -121,7 +122,7 @@ class Composer:
         wanted = min(np.exp(rng.uniform(np.log(self.smallest), np.log(largest))), 1.6 * side)
         size = np.array([self.width, self.height])
         place = (rng.uniform(0.1, 0.9, 2) if wanted < size.min() / 2 else rng.uniform(0.35, 0.65, 2)) * size
-        angle = rng.normal(0, 14) if rng.random() < 1 - TURNED else rng.uniform(-180, 180)
+        angle = rng.normal(0, 14) if rng.random() < 1 - self.turned else rng.uniform(-180, 180)
         matrix = cv2.getRotationMatrix2D(tuple(((low + high) / 2).tolist()), angle, wanted / side)
         matrix[:, 2] += place - (low + high) / 2
         if rng.random() < 0.5:

@@ -17,7 +17,7 @@ from torch import nn
 from synergy_blender.face import assets
 from synergy_blender.face import detector as runtime
 from training import face_free, sources, unfold
-from training.compose import Composer
+from training.compose import TURNED, Composer
 from training.fold import folded
 from training.network import convolution
 from training.run import blend_in, in_background, keep_memory
@@ -135,9 +135,10 @@ def loss_of(outputs, wanted, kinds):
 
 
 @in_background
-def batches(size, seed):
-    """An endless stream of batches: pictures (B, CANVAS, CANVAS, 3) uint8 and per level what is wanted of them."""
-    composer = Composer(CANVAS, CANVAS, SMALLEST, LARGEST)
+def batches(size, seed, turned):
+    """An endless stream of batches: pictures (B, CANVAS, CANVAS, 3) uint8, in which a share of the faces is turned, and
+    per level what is wanted of them."""
+    composer = Composer(CANVAS, CANVAS, SMALLEST, LARGEST, turned=turned)
     rng = np.random.default_rng(seed)
     while True:
         drawn = [composer.draw(rng) for _ in range(size)]
@@ -146,9 +147,9 @@ def batches(size, seed):
         yield np.stack([picture for picture, _ in drawn]), stacked
 
 
-def begin_with_shipped(network):
+def begin_with_shipped(network, turned):
     """Go on from the weights the add-on ships, with batch norms measured on composed pictures."""
-    weights, stream = runtime.load().weights, batches(MEASURED, 10**5)
+    weights, stream = runtime.load().weights, batches(MEASURED, 10**5, turned)
     seen = [torch.as_tensor(next(stream)[0]).permute(0, 3, 1, 2).float() / 127.5 - 1 for _ in range(MEASURED)]
     pairs = []
     for name, layer in network.layers():
@@ -204,6 +205,7 @@ def main():
     options.add_argument("--rate", type=float, default=3e-3)
     options.add_argument("--name", default="detector")
     options.add_argument("--from-shipped", action="store_true", help="go on from the weights the add-on ships")
+    options.add_argument("--turned", type=float, default=TURNED, help="share of the faces that lie any way up")
     options = options.parse_args()
     keep_memory()
     cv2.setNumThreads(1)
@@ -211,7 +213,7 @@ def main():
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = Network().to(device, memory_format=torch.channels_last)
     if options.from_shipped:
-        begin_with_shipped(network)
+        begin_with_shipped(network, options.turned)
     average = copy.deepcopy(network)
     optimizer = torch.optim.AdamW(network.parameters(), options.rate, weight_decay=0.01)
     steps = options.pictures // options.batch
@@ -225,7 +227,7 @@ def main():
         optimizer.load_state_dict(state["optimizer"])
         step = state["step"]
         print(f"resumed at step {step}", flush=True)
-    stream, started = batches(options.batch, step), time.time()
+    stream, started = batches(options.batch, step, options.turned), time.time()
     while step < steps:
         rate = options.rate * min(1.0, (step + 1) / WARM_UP_STEPS, max(0.01, (1 - step / steps) / DECAY_SHARE))
         for group in optimizer.param_groups:
