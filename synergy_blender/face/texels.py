@@ -75,11 +75,16 @@ def brightness(colours):
     return colours @ np.full(3, 1 / 3, np.float32)
 
 
+def stride(count):
+    """Every how manyth of `count` texels tells the vertices' values."""
+    return max(1, count // ENOUGH)
+
+
 def gather(values, trust, texels):
     """Means (V, k) of the texels' values (n, k) at the vertices, weighed by their trust (n,), and the share (V,) of
     each vertex's texels that was trusted."""
     count = len(texels.surface.mean)
-    some = slice(None, None, max(1, len(trust) // ENOUGH))
+    some = slice(None, None, stride(len(trust)))
     flat, weights = texels.corners[some].ravel(), texels.weights[some]
     parts = (weights * trust[some, None]).ravel()
     total = np.bincount(flat, parts, count)

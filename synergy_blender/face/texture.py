@@ -5,13 +5,13 @@ where both are seen: along the surface, across the seams of the map, so that it 
 Filled skin gets the mirror side's detail, as far as the two sides of faces are alike in it, and the grain of the seen.
 """
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 
 from . import light
-from .seen import BEARD, SCALP, beards, cheeks_of, doubted, look
-from .texels import brightness, carry, gather, in_blocks, spread, texels_of
+from .seen import BEARD, SCALP, Seen, beards, cheeks_of, doubted, look
+from .texels import brightness, carry, gather, in_blocks, spread, stride, texels_of
 
 SMALLEST, LARGEST = 256, 8192  # pixels
 DELIT = {"albedo": 1.0, "half": 0.5, "photo": 0.0}  # how much of the photo's light is taken out, by name
@@ -26,6 +26,11 @@ HIGHLIGHT = 1.3, 0.35  # skin this much brighter than usual is a highlight, and 
 RIM, RIM_SOFT = (0.044, -0.08, -0.02), 0.012  # metres from the middle, height, depth, beyond which it is a rim; a ramp
 RIM_GROWS = 3  # rings of vertices beside it
 RIM_LIT = 0.15, 0.4  # logarithms of brightness over usual skin from which a rim is doubted, and not used
+# Of skin whose light was taken out: how much it may still differ (log) from usual skin, by how much it is made more
+# even at most, and how far its colour is; how much darker than it (log) a shadow hides it a little, and wholly.
+EVEN, MOST_EVEN, COLOURED, SHADOW = 0.22, 0.6, 0.4, (0.5, 1.0)
+EVEN_FROM = 300  # vertices whose skin is seen
+FRINGE = (0.02, 0.055)  # heights on the mean head between which less and less of that is done, metres: hair hangs there
 GRAIN_SIDE = 512  # texels of the window in which the skin's grain is measured
 GRAIN = 0.5  # of the seen skin's grain that filled skin gets
 
@@ -105,7 +110,7 @@ def unlit(here, there, cheeks, texels, delit):
     usual = carry(texels.surface.usual, texels, here.rows[some])
     found = light.estimate(here.colour[some] / usual, here.normal[some].astype(float), here.trust[some])
 
-    def lit(side):
+    def lit(side, even=None):
         def part(some):
             colour = side.colour[some]
             shading = light.shading(found, side.normal[some]) ** np.float32(delit)
@@ -113,15 +118,57 @@ def unlit(here, there, cheeks, texels, delit):
             dark = np.flatnonzero(bright < TINTED)
             grey = shading[dark].mean(1, keepdims=True)
             shading[dark] = grey + bright[dark, None] / np.float32(TINTED) * (shading[dark] - grey)
-            return colour / shading
+            if even is None:
+                return colour / shading, side.trust[some]
+            change = carry(even, texels, side.rows[some])
+            return colour / shading * change[:, :3], side.trust[some] * change[:, 3]
 
-        return replace(side, colour=in_blocks(part, len(side.rows)))
+        colour, trust = in_blocks(part, len(side.rows))
+        return replace(side, colour=colour, trust=trust)
 
-    here, there = lit(here), lit(there)
+    even = _evening(lit(_sample(here, texels)), texels, delit)
+    here, there = lit(here, even), lit(there, even[texels.surface.partner])
     skin, cheeks = cheeks_of(here, texels)
     beard = beards(here, skin, texels)
     here, there = (_doubting_rims(side, beard(side), cheeks, texels, delit) for side in (here, there))
     return _without_highlights(here, cheeks, texels, delit), _without_highlights(there, cheeks, texels, delit), cheeks
+
+
+def _sample(seen, texels):
+    """As much of what is Seen as tells the vertices' colours."""
+    some = np.flatnonzero(seen.rows % stride(len(texels.at)) == 0)
+    return Seen(*(getattr(seen, field.name)[some] for field in fields(Seen)))
+
+
+def _evening(seen, texels, delit):
+    """By what a photo's colours and trust are to be multiplied at each vertex (V, 4), after its light was taken out:
+    hard light leaves more than harmonics can tell, and skin varies little, so that what is smoothly brighter or darker
+    than usual skin, where no hair or beard is, is made more even; what is in deep shadow is not believed."""
+    surface, count = texels.surface, len(texels.at)
+    skin, cheeks = cheeks_of(seen, texels)
+    values, trust = np.zeros((count, 4), np.float32), np.zeros(count, np.float32)
+    values[seen.rows, :3], values[seen.rows, 3] = seen.colour, beards(seen, skin, texels)(seen)
+    trust[seen.rows] = seen.trust
+    known, share = gather(values, trust, texels)
+    known, beard = known[:, :3], known[:, 3]
+    sure = (share > 0.3) & (surface.hairy < 0.3) & (beard < 0.3)
+    if sure.sum() < EVEN_FROM:
+        return np.ones((len(known), 4), np.float32)
+    off, table = np.log(np.maximum(known[sure], 3) / (cheeks * surface.usual[sure])), surface.blobs[sure]
+    weights = np.ones(len(off))
+    for _ in range(3):  # brows, lips and spots count less and less
+        weighted = table * weights[:, None]
+        level = np.linalg.solve(weighted.T @ table + 0.3 * np.eye(table.shape[1]), weighted.T @ off)
+        weights = 1 / (1 + (np.abs(off - table @ level).max(1) / 0.3) ** 2)
+    middle = np.average(table @ level, axis=0, weights=weights)
+    smooth = surface.blobs @ level - middle
+    uneven = np.average(np.square(smooth[sure]).mean(1), weights=weights)
+    brighter = smooth.mean(1, keepdims=True)
+    change = (brighter + COLOURED * (smooth - brighter)).clip(-MOST_EVEN, MOST_EVEN) * uneven / (uneven + EVEN**2)
+    dark = np.clip((-SHADOW[0] - brighter) / (SHADOW[1] - SHADOW[0]), 0, 1)
+    fringe = np.clip((surface.mean[:, 1] - FRINGE[0]) / (FRINGE[1] - FRINGE[0]), 0, 1)
+    bare = delit * (1 - np.max([surface.hairy, fringe, beard], axis=0))[:, None]
+    return np.column_stack([np.exp(-bare * change), 1 - bare * dark]).astype(np.float32)
 
 
 def _doubting_rims(seen, beard, cheeks, texels, delit):

@@ -146,3 +146,22 @@ def test_the_light_of_a_lamp_is_taken_out(astronaut):
         return np.abs(found * (truth.mean(0) / found.mean(0)) - truth).mean()
 
     assert error(1.0) < 0.5 * error(0.0)
+
+
+def test_what_a_hard_shadow_darkens_is_as_light_as_the_other_side(astronaut):
+    picture, face, _ = astronaut
+    columns, rows = np.meshgrid(np.arange(512) + 0.5, np.arange(512) + 0.5)
+    # a shadow over one side of the face from the mouth down, as of a lamp above that something stands before
+    jaw, side = face.landmarks[48:68].mean(0), np.sign(face.landmarks[16, 0] - face.landmarks[0, 0])
+    shadow = 1 / (1 + np.exp(-((columns - jaw[0]) * side - 8) / 2)) / (1 + np.exp(-(rows - jaw[1] + 22) / 2))
+    dark = (picture * (1 - 0.75 * shadow)[..., None]).astype(np.uint8)
+    about = texels.texels_of(256)
+    x, y, z = about.places.T
+    cheek = (np.abs(x) > 0.03) & (np.abs(x) < 0.05) & (y < -0.055) & (y > -0.075) & (z > -0.05)
+
+    def left_over_right(photo, delit):
+        skin = skin_texture([(photo, face.vertices)], 256, delit).reshape(-1, 3)[about.at].mean(1)
+        return skin[cheek & (x > 0)].mean() / skin[cheek & (x < 0)].mean()
+
+    assert left_over_right(dark, 0.0) < 0.5
+    assert left_over_right(dark, 1.0) > 0.8 * left_over_right(picture, 1.0)
