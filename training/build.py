@@ -36,6 +36,7 @@ DETECTORS = (
     ("--name", "detector", "--pictures", "310000"),
     ("--name", "detector2", "--from-shipped", "--pictures", "190000", "--rate", "2e-3"),
     ("--name", "detector3", "--from-shipped", "--pictures", "96000", "--rate", "2e-3"),
+    ("--name", "detector6", "--from-shipped", "--pictures", "112000", "--rate", "2e-3", "--turned", "0.4"),
 )
 REFINED = ("--first", "101", "--count", "57000")  # crops that the refinement learns from
 
