@@ -9,11 +9,11 @@ TEETH_BACK = 0.93  # the source's teeth touch the lips
 PUPIL, IRIS = 0.14, 0.40
 BALL_RINGS = (PUPIL, 0.23, 0.32, IRIS, 0.46, 0.62, 0.85, 1.1, 1.4, 1.8, 2.2, 2.6)
 PART_BOXES = {
-    "eye_left": (0.582, 0.074, 0.166, 0.093), "eye_right": (0.252, 0.074, 0.166, 0.093),
+    "eye_left": (0.581, 0.0765, 0.123, 0.088), "eye_right": (0.296, 0.0765, 0.123, 0.088),
     "tongue": (0.29, 0.01, 0.1, 0.05),
     "teeth_upper": (0.6, 0.045, 0.14, 0.025), "teeth_lower": (0.6, 0.01, 0.14, 0.025),
 }  # fmt: skip
-IRIS_WIDE, BALL_BACK = 0.62, 0.7  # of an eyeball's front as a disk: its iris, and the size of its back's disk
+IRIS_WIDE, BALL_BACK = 0.62, 0.3  # of an eyeball's front as a disk: its iris, and the size of its back's disk
 TONGUE_UP = 0.003  # metres above the source's, which is thicker
 CORNEA = 0.0007  # metres the cornea stands off the ball
 
