@@ -13,7 +13,7 @@ BROWN, WHITE, BLACK = (0.36, 0.25, 0.16), (0.84, 0.80, 0.77), (0.02, 0.02, 0.02)
 # Of an iris' radius: the pupil's edge, the collarette, where the dark rim begins, where the iris has passed into white
 PUPIL, COLLARETTE, RIM, LIMBUS = 0.35, 0.53, 0.76, (0.95, 1.06)
 FIBRES = (140, 0.13), (34, 0.10), (9, 0.06)  # about the iris, and how much brighter or darker they are
-SHADED = 0.88  # the irises, which lie under a cornea
+SHADED = 0.72  # the irises, which lie under a cornea
 BESIDE = 0.004  # of the map around an eye, for filters that look there
 CORNERS = np.array([0.98, 0.93, 0.92])  # the white is redder away from the iris
 
