@@ -17,7 +17,7 @@ from training.compose import Composer
 from training.train_detector import hits, squares_of
 
 LEAST = 0.3  # score that is looked at here
-SCORES, POWERS = (0.65, 0.5, 0.4, 0.3), (0.5, 0.8)
+SCORES, POWERS = (0.65, 0.6, 0.5, 0.4, 0.3), (0.5, 0.8)
 ERRORS = (2.7, 3.2, 4.0, 5.0, 6.0)
 FACE_FREE = 600  # pictures without faces, of those that the detector has seen as such
 SEED = 3 * 10**6
