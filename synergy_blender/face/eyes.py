@@ -64,10 +64,10 @@ def paint(texture, surface, iris=None):
         y, x = np.mgrid[rows, columns] + 0.5
         x, y = (x - eye.middle[0] * size) / (eye.radius * size), (size - y - eye.middle[1] * size) / (eye.radius * size)
         out, about = np.hypot(x, y), np.arctan2(y, x)
-        ball = white * (1 + _ramp(out, 1.05, 1.6)[..., None] * (CORNERS - 1))
+        ball = white * (1 + skin.ramp(out, 1.05, 1.6)[..., None] * (CORNERS - 1))
         colour = _iris(out, about, BROWN if iris is None else iris, np.random.default_rng(k))
-        colour += _ramp(out, *LIMBUS)[..., None] * (ball - colour)
-        colour += (1 - _ramp(out, PUPIL - 0.03, PUPIL + 0.03)[..., None]) * (BLACK - colour)
+        colour += skin.ramp(out, *LIMBUS)[..., None] * (ball - colour)
+        colour += (1 - skin.ramp(out, PUPIL - 0.03, PUPIL + 0.03)[..., None]) * (BLACK - colour)
         texture[rows, columns] = np.clip(255 * colour + 0.5, 0, 255)
 
 
@@ -83,15 +83,10 @@ def _iris(out, about, colour, rng):
         share *= share * (3 - 2 * share)
         bright += strength * ((1 - share) * waves[first % count] + share * waves[(first + 1) % count])
     ring = np.exp(-np.square((out - COLLARETTE - 0.02 * bright) / 0.07))
-    bright = bright * _ramp(out, PUPIL, COLLARETTE) + 0.16 * ring
-    bright -= 0.25 * (1 - _ramp(out, PUPIL, COLLARETTE)) + 0.62 * _ramp(out, RIM, 1.0)
-    warm = 1 + 0.07 * (1 - _ramp(out, PUPIL, 0.75))[..., None] * np.array([1.0, 0.2, -0.8])
+    bright = bright * skin.ramp(out, PUPIL, COLLARETTE) + 0.16 * ring
+    bright -= 0.25 * (1 - skin.ramp(out, PUPIL, COLLARETTE)) + 0.62 * skin.ramp(out, RIM, 1.0)
+    warm = 1 + 0.07 * (1 - skin.ramp(out, PUPIL, 0.75))[..., None] * np.array([1.0, 0.2, -0.8])
     return SHADED * np.asarray(colour) * warm * np.exp(bright)[..., None]
-
-
-def _ramp(values, start, end):
-    t = np.clip((values - start) / (end - start), 0, 1)
-    return t * t * (3 - 2 * t)
 
 
 def _tone(texture, surface):

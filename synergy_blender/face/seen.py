@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import crop, glasses, raster
+from .skin import ramp
 from .texels import brightness, carry, in_blocks
 
 DEPTH_SIDE = 512  # pixels of the depth map about the head
@@ -88,8 +89,7 @@ class View:
             here, found = here[shown], found[shown]
             point, normal = found[:, :2], found[:, 3:]
             normal = normal / np.maximum(np.sqrt(np.einsum("nc,nc->n", normal, normal))[:, None], 1e-6)
-            t = np.clip((normal[:, 2] - FACING[0]) / (FACING[1] - FACING[0]), 0, 1)
-            return here, _sample(self.picture, point), t * t * (3 - 2 * t), normal, point
+            return here, _sample(self.picture, point), ramp(normal[:, 2], *FACING), normal, point
 
         return Seen(*in_blocks(part, len(rows)))
 

@@ -63,8 +63,14 @@ def hairy():
     """How far (V,) 0..1 each vertex of the head is one that hair grows on."""
     model = head_model.load()
     _, y, z = model.mean.T
-    t = np.clip((y - np.interp(z, *HAIRLINE)) / HAIRLINE_WIDTH + 0.5, 0, 1)
-    t[np.concatenate([model.groups["ear_left"], model.groups["ear_right"]])] = 0
+    grows = ramp(y - np.interp(z, *HAIRLINE), -HAIRLINE_WIDTH / 2, HAIRLINE_WIDTH / 2)
+    grows[np.concatenate([model.groups["ear_left"], model.groups["ear_right"]])] = 0
+    return grows
+
+
+def ramp(values, start, end):
+    """0 up to `start`, 1 from `end` on, and a smooth step between them."""
+    t = np.clip((values - start) / (end - start), 0, 1)
     return t * t * (3 - 2 * t)
 
 
