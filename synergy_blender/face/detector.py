@@ -18,6 +18,7 @@ WIDTH = 48  # channels of the merged levels
 OUTPUTS = 4  # score, x and y from the cell's centre in cells, log2 of the side over four cells
 SIZE = 640  # the picture is looked at with its longer side so many pixels long, and half as many
 THRESHOLD = 0.75  # `training.detector_threshold` prints what each finds
+ABOUT, PART = 2.6, 128  # side of the part about a square that is looked at alone, over the square's, and in pixels
 OVERLAP = 0.35  # intersection over union above which two squares are one face
 WITHIN = 0.45  # of a face's side: no other face's middle is so near its own
 
@@ -92,6 +93,14 @@ class Detector:
         small = _filled_up((lines[:, ::2] + lines[:, 1::2]) / 4)
         both = (self.maps(large), scale), (self.maps(small), scale / 2)
         return np.concatenate([decode(maps, threshold) / [1, s, s, s] for maps, s in both])
+
+    def about(self, picture, middle, side):
+        """Candidates (n, 4) of every score in the part of a picture (H, W, 3) uint8 about a square: score, x and y from
+        its `middle` (2,) and side, all three over its `side`."""
+        part = crop.square(picture, np.array(middle), ABOUT * side, PART)
+        found = decode(self.maps(part), threshold=0.0)
+        found[:, 1:3] -= PART / 2
+        return found / [1, *[PART / ABOUT] * 3]
 
     def __call__(self, picture, threshold=THRESHOLD):
         """Faces (list of Face) of at least such a score in a picture (H, W, 3) uint8 RGB, largest first."""

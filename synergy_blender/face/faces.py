@@ -7,11 +7,12 @@ import numpy as np
 from . import detector, look, network
 
 CERTAIN, PROPOSED = 0.95, 0.5  # scores of the detector
+NEAR, ALIKE = 0.4, 0.7  # of its side, and logarithm to base 2: where and how large a face is found again
 TURNED = 0.7  # score from which a doubtful face is looked at whichever way up it may be
 MOST = 16  # doubtful ones that are looked at, the likeliest: each costs as much as a face
 # Mean error expected of the points, crop pixels, up to which an even chance becomes a face, and the power of the odds
 # that this grows with: chosen for few false alarms on pictures without faces (`training.doubtful_faces`).
-RECOGNISED, BY_ODDS = 3.2, 0.8
+RECOGNISED, BY_ODDS = 4.0, 0.8
 
 
 def find(image):
@@ -19,14 +20,18 @@ def find(image):
 
     Raises assets.AssetError if the detector or the network is missing or damaged.
     """
-    regress, proposed = network.load(), detector.load()(image, PROPOSED)
+    regress, seek = network.load(), detector.load()
+    proposed = seek(image, PROPOSED)
     likely = sorted(proposed, key=lambda face: -face.score)
     certain = [face for face in likely if face.score >= CERTAIN]
 
     def recognised(face):
         """Score and square of a doubtful face, or None: the less likely it is, the better it must be seen."""
+        score = considered(image, face, seek)
+        if score < PROPOSED:
+            return None
         seen = doubted(image, face, regress)
-        if seen.view.errors.mean() >= enough(face.score):
+        if seen.view.errors.mean() >= enough(score):
             return None
         return [face.score, *square_of(seen)]
 
@@ -34,6 +39,16 @@ def find(image):
         found = list(pool.map(recognised, likely[len(certain) :][:MOST]))
     rows = [[face.score, *face.centre, face.side] for face in certain] + [row for row in found if row]
     return sorted(detector.keep_best(np.array(rows).reshape(-1, 4)), key=lambda face: -face.side)
+
+
+def considered(image, face, seek):
+    """The score 0..1 of a detector's Face once the detector has looked again, at the part about it alone: what is none
+    rarely looks like a face twice. The mean of both looks' odds (their logarithms)."""
+    score, x, y, side = seek.about(image, face.centre, face.side).T
+    again = score[(np.abs(x) < NEAR) & (np.abs(y) < NEAR) & (np.abs(np.log2(side)) < ALIKE)].max(initial=0)
+    both = np.clip([again, face.score], 1e-3, 1 - 1e-3)
+    odds = np.sqrt((both / (1 - both)).prod())
+    return float(odds / (1 + odds))
 
 
 def doubted(image, face, regress):

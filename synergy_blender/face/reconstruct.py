@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import crop, detector, faces, fit, head_model, look, network, pose
+from . import detector, faces, fit, head_model, look, network, pose
 from .look import Look, fitted
 from .pose import to_picture
 
@@ -127,9 +127,7 @@ def _face_in(find, image, box):
     if box[0] < 0 or box[1] < 0 or box[2] > width or box[3] > height:
         raise ValueError(f"The box {box.tolist()} reaches outside the picture, which is {width} x {height} pixels.")
     middle, side = (box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).max())
-    around = crop.square(image, middle, 2 * side, 128)
-    scores = [score for score, *_ in detector.decode(find.maps(around), threshold=0.0)]
-    return detector.Face(tuple(middle), side, float(max(scores)))
+    return detector.Face(tuple(middle), side, float(find.about(image, middle, side)[:, 0].max()))
 
 
 def _lay(seen, found, k):

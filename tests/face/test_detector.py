@@ -60,3 +60,14 @@ def test_blank_and_noise_hold_no_face():
     find = faces.find
     assert find(np.zeros((100, 100, 3), np.uint8)) == []
     assert find(np.random.default_rng(0).integers(0, 255, (240, 320, 3)).astype(np.uint8)) == []
+
+
+def test_a_second_look_of_the_detector_agrees_about_faces_and_not_about_noise():
+    find, picture = detector.load(), data.astronaut()
+    [face] = [face for face in find(picture) if face.score > 0.9]
+    assert faces.considered(picture, face, find) > 0.9
+    noise = np.random.default_rng(0).integers(0, 255, (512, 512, 3)).astype(np.uint8)
+    assert faces.considered(noise, face, find) < faces.PROPOSED
+    # what is seen about a square is told relative to it
+    score, x, y, side = max(find.about(picture, face.centre, face.side), key=lambda row: row[0])
+    assert abs(x) < 0.1 and abs(y) < 0.1 and side == pytest.approx(1, abs=0.15)
