@@ -50,6 +50,13 @@ def rasterize(points, triangles, width, height, depth=None):
     return index.reshape(height, width), weights.reshape(height, width, 3)
 
 
+def facing(vertices, triangles):
+    """Those of triangles (T, 3), anticlockwise seen from outside, whose outside is seen from z = infinity in a picture
+    that has vertices (V, 3), y down."""
+    a, b, c = (vertices[triangles[:, k], :2] for k in range(3))
+    return triangles[np.cross(b - a, c - a) < 0]
+
+
 def vertex_normals(vertices, triangles):
     """Unit normals (V, 3) of vertices (V, 3), weighted by the area of their triangles."""
     a, b, c = (vertices[triangles[:, k]] for k in range(3))

@@ -1,6 +1,6 @@
 """What a photo shows of the head's texels, and how far that is to be believed to be skin."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -44,8 +44,9 @@ def look(image, vertices, texels):
     view = View(image, vertices, texels)
     before = _before_backdrop(view)
     here = view.project(texels, np.arange(len(texels.at)))
-    skin, cheeks = cheeks_of(here, texels)
-    beard, worn = beards(here, skin, texels), _glasses(here, skin, cheeks, texels)
+    few = telling(here, texels)
+    skin, cheeks = cheeks_of(few, texels)
+    beard, worn = beards(few, skin, texels), _glasses(here, skin, cheeks, texels)
 
     def believed(seen, mirrored=False):
         trust = seen.trust * _like_skin(seen, skin, beard, texels) * before(seen, texels)
@@ -92,6 +93,14 @@ class View:
             return here, _sample(self.picture, point), ramp(normal[:, 2], *FACING), normal, point
 
         return Seen(*in_blocks(part, len(rows)))
+
+
+def telling(seen, texels):
+    """As much of what is Seen as tells tones, and the vertices' colours."""
+    tells = np.zeros(len(texels.at), bool)
+    tells[texels.telling] = True
+    some = np.flatnonzero(tells[seen.rows])
+    return Seen(*(getattr(seen, field.name)[some] for field in fields(Seen)))
 
 
 def doubted(seen, trust, texels):
@@ -280,6 +289,7 @@ def _depth(vertices, triangles, shape):
     smaller picture where there is one."""
     shrink = min(1.0, DEPTH_SIDE / max(shape[:2]))
     height, width = (max(2, round(n * shrink)) for n in shape[:2])
+    triangles = raster.facing(vertices, triangles)  # what is nearest faces the camera
     index, weights = raster.rasterize(vertices[:, :2] * shrink, triangles, width, height, vertices[:, 2])
     depth = np.einsum("hwc,hwc->hw", weights, vertices[:, 2][triangles[index]])
     depth[index < 0] = -np.inf

@@ -12,13 +12,14 @@ from .surface import Surface, bundled
 SMOOTHING = 60  # rounds over what was spread
 FADING = 0.97  # of what is spread, with every vertex
 BLOCK = 1 << 16  # rows that are worked on at a time: they stay in the processor's cache
-ENOUGH = 200_000  # texels that tell the vertices' values: more say the same
+ENOUGH = 8  # texels of every triangle that tell the vertices' values: more say the same
 
 
 @dataclass(frozen=True)
 class Texels:
     """The skin's texels of a `surface`'s map `size` wide: their places `at` (n,) in the flat picture, the `corners`
-    (n, 3) of their triangles with `weights` (n, 3), and their `places` (n, 3) on the mean head, metres."""
+    (n, 3) of their triangles with `weights` (n, 3), and their `places` (n, 3) on the mean head, metres; `telling` (m,)
+    of them are enough to tell the vertices' values."""
 
     surface: Surface
     size: int
@@ -26,6 +27,7 @@ class Texels:
     corners: np.ndarray
     weights: np.ndarray
     places: np.ndarray
+    telling: np.ndarray
 
 
 @lru_cache(maxsize=2)
@@ -35,9 +37,21 @@ def texels_of(size, surface=None):
     points = surface.uv.reshape(-1, 2) * [size, -size] + [0, size]
     index, weights = raster.rasterize(points, np.arange(len(points)).reshape(-1, 3), size, size)
     at = np.flatnonzero(index.ravel() >= 0)
-    corners = surface.triangles[surface.skin][index.ravel()[at]].astype(np.int32)
+    index = index.ravel()[at]
+    corners = surface.triangles[surface.skin][index].astype(np.int32)
     weights = np.ascontiguousarray(weights.reshape(-1, 3)[at])
-    return Texels(surface, size, at, corners, weights, _carried(surface.mean.astype(np.float32), corners, weights))
+    places = _carried(surface.mean.astype(np.float32), corners, weights)
+    return Texels(surface, size, at, corners, weights, places, _telling(index))
+
+
+def _telling(index):
+    """Rows (m,) of up to ENOUGH texels of every triangle, evenly apart, by each texel's triangle `index` (n,)."""
+    order, number = np.argsort(index, kind="stable"), np.bincount(index)
+    rank = np.empty(len(index), np.int64)
+    rank[order] = np.arange(len(index)) - (np.cumsum(number) - number)[index[order]]
+    number = number[index]
+    kept = np.minimum(number, ENOUGH)
+    return np.flatnonzero(rank * kept // number != (rank - 1) * kept // number)
 
 
 def carry(values, texels, rows=None):
@@ -75,16 +89,11 @@ def brightness(colours):
     return colours @ np.full(3, 1 / 3, np.float32)
 
 
-def stride(count):
-    """Every how manyth of `count` texels tells the vertices' values."""
-    return max(1, count // ENOUGH)
-
-
 def gather(values, trust, texels):
     """Means (V, k) of the texels' values (n, k) at the vertices, weighed by their trust (n,), and the share (V,) of
     each vertex's texels that was trusted."""
     count = len(texels.surface.mean)
-    some = slice(None, None, stride(len(trust)))
+    some = texels.telling
     flat, weights = texels.corners[some].ravel(), texels.weights[some]
     parts = (weights * trust[some, None]).ravel()
     total = np.bincount(flat, parts, count)

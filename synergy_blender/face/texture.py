@@ -5,13 +5,13 @@ where both are seen: along the surface, across the seams of the map, so that it 
 Filled skin gets the mirror side's detail, as far as the two sides of faces are alike in it, and the grain of the seen.
 """
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 
 from . import light
-from .seen import BEARD, SCALP, Seen, beards, cheeks_of, doubted, look
-from .texels import brightness, carry, gather, in_blocks, spread, stride, texels_of
+from .seen import BEARD, SCALP, beards, cheeks_of, doubted, look, telling
+from .texels import brightness, carry, gather, in_blocks, spread, texels_of
 
 SMALLEST, LARGEST = 256, 8192  # pixels
 DELIT = {"albedo": 1.0, "half": 0.5, "photo": 0.0}  # how much of the photo's light is taken out, by name
@@ -30,6 +30,9 @@ RIM_LIT = 0.15, 0.4  # logarithms of brightness over usual skin from which a rim
 # even at most, and how far its colour is; how much darker than it (log) a shadow hides it a little, and wholly.
 EVEN, MOST_EVEN, COLOURED, SHADOW = 0.22, 0.6, 0.4, (0.5, 1.0)
 EVEN_FROM = 300  # vertices whose skin is seen
+# how far skin's colour may be from its middle (log), and how much of what is more is taken away: coloured lamps make it
+TINT, LESS_TINT = 0.18, 0.9
+LIPS = (0.0, -0.066, 0.035), (0.028, 0.014, 0.035)  # middle and radii on the mean head, metres: these may be painted
 FRINGE = (0.02, 0.055)  # heights on the mean head between which less and less of that is done, metres: hair hangs there
 GRAIN_SIDE = 512  # texels of the window in which the skin's grain is measured
 GRAIN = 0.5  # of the seen skin's grain that filled skin gets
@@ -126,18 +129,13 @@ def unlit(here, there, cheeks, texels, delit):
         colour, trust = in_blocks(part, len(side.rows))
         return replace(side, colour=colour, trust=trust)
 
-    even = _evening(lit(_sample(here, texels)), texels, delit)
+    even = _evening(lit(telling(here, texels)), texels, delit)
     here, there = lit(here, even), lit(there, even[texels.surface.partner])
-    skin, cheeks = cheeks_of(here, texels)
-    beard = beards(here, skin, texels)
+    few = telling(here, texels)
+    skin, cheeks = cheeks_of(few, texels)
+    beard = beards(few, skin, texels)
     here, there = (_doubting_rims(side, beard(side), cheeks, texels, delit) for side in (here, there))
     return _without_highlights(here, cheeks, texels, delit), _without_highlights(there, cheeks, texels, delit), cheeks
-
-
-def _sample(seen, texels):
-    """As much of what is Seen as tells the vertices' colours."""
-    some = np.flatnonzero(seen.rows % stride(len(texels.at)) == 0)
-    return Seen(*(getattr(seen, field.name)[some] for field in fields(Seen)))
 
 
 def _evening(seen, texels, delit):
@@ -165,6 +163,14 @@ def _evening(seen, texels, delit):
     uneven = np.average(np.square(smooth[sure]).mean(1), weights=weights)
     brighter = smooth.mean(1, keepdims=True)
     change = (brighter + COLOURED * (smooth - brighter)).clip(-MOST_EVEN, MOST_EVEN) * uneven / (uneven + EVEN**2)
+    tint = np.zeros_like(change)
+    tint[sure] = off - off.mean(1, keepdims=True) - (change - change.mean(1, keepdims=True))[sure]
+    tint[sure] -= np.average(tint[sure], axis=0, weights=weights)
+    far = np.linalg.norm(tint, axis=1)
+    lips = np.exp(-(np.square((surface.mean - LIPS[0]) / LIPS[1]).sum(1) ** 2))
+    tint *= ((1 - lips) * LESS_TINT * np.maximum(far - TINT, 0) / np.maximum(far, TINT))[:, None]
+    near, number = surface.neighbours
+    change += np.append(tint, np.zeros((1, 3)), axis=0)[near].sum(1) / number[:, None]
     dark = np.clip((-SHADOW[0] - brighter) / (SHADOW[1] - SHADOW[0]), 0, 1)
     fringe = np.clip((surface.mean[:, 1] - FRINGE[0]) / (FRINGE[1] - FRINGE[0]), 0, 1)
     bare = delit * (1 - np.max([surface.hairy, fringe, beard], axis=0))[:, None]

@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 from skimage import data
 
-from synergy_blender.face import glasses, head_model, light, raster, reconstruct, seen, skin_texture, surface, texels
+from synergy_blender.face import (
+    glasses,
+    head_model,
+    light,
+    raster,
+    reconstruct,
+    seen,
+    skin_texture,
+    surface,
+    texels,
+    texture,
+)
 
 
 @pytest.fixture(scope="module")
@@ -165,3 +176,32 @@ def test_what_a_hard_shadow_darkens_is_as_light_as_the_other_side(astronaut):
 
     assert left_over_right(dark, 0.0) < 0.5
     assert left_over_right(dark, 1.0) > 0.8 * left_over_right(picture, 1.0)
+
+
+def test_colour_that_no_skin_has_is_taken_off_a_cheek_but_not_off_lips(astronaut, monkeypatch):
+    picture, face, _ = astronaut
+    columns, rows = np.meshgrid(np.arange(512) + 0.5, np.arange(512) + 0.5)
+    about, mean = texels.texels_of(256), head_model.load().mean
+    cheek, lips = (0.036, -0.04), (0.0, -0.066)
+
+    def reddened(middle):
+        away = np.linalg.norm(mean[:, :2] - middle, axis=1) + (mean[:, 2] < -0.02)
+        x, y = face.vertices[np.argmin(away), :2]
+        much = np.exp(-((((columns - x) ** 2 + (rows - y) ** 2) / 8**2) ** 2))[..., None]
+        return (picture * (1 + much * [0.25, -0.45, -0.45])).clip(0, 255).astype(np.uint8)
+
+    def redness(photo, middle, delit):
+        near = (np.linalg.norm(about.places[:, :2] - middle, axis=1) < 0.005) & (about.places[:, 2] > -0.02)
+        colour = skin_texture([(photo, face.vertices)], 256, delit).reshape(-1, 3)[about.at[near]].mean(0)
+        return np.log(colour[0] / colour[1])
+
+    def kept(middle):
+        lit = reddened(middle)
+        more = [redness(lit, middle, delit) - redness(picture, middle, delit) for delit in (0.0, 1.0)]
+        assert more[0] > 0.2
+        return more[1] / more[0]
+
+    less_on_cheek, as_on_lips = kept(cheek), kept(lips)
+    monkeypatch.setattr(texture, "LESS_TINT", 0.0)
+    assert less_on_cheek < 0.8 * kept(cheek)
+    assert as_on_lips > 0.95 * kept(lips)
