@@ -22,11 +22,11 @@ from synergy_blender.face import (
     detector,
     faces,
     head_model,
+    look,
     network,
     parameters_from_landmarks,
     pose,
     reconstruct,
-    refinement,
 )
 from synergy_blender.face.fit import fit
 from synergy_blender.face.pose import to_picture
@@ -203,8 +203,8 @@ def exact_truth():
 
 
 def looks_at_renders(kind):
-    """How far from the truth renders of a kind are read by the network alone, by a fit to it, and by closer looks: as
-    `compare` tells it."""
+    """How far from the truth renders of a kind are read by the network alone, by a fit to it, and by the product, which
+    looks at them more closely, and another way up where that is clearer: as `compare` tells it."""
     from training.shards import Shards
 
     data, regress = Shards(kind), network.load()
@@ -212,7 +212,7 @@ def looks_at_renders(kind):
     views = [network.view(regress, crop.square(one, [len(one) / 2] * 2, len(one), network.CROP)) for one in pictures]
     points = regress.points_mean, regress.points_basis
     first = [_as_fitted(points, view) for view in views]
-    readings = map(_as_regressed, views), first, map(_refined, pictures, first)
+    readings = map(_as_regressed, views), first, map(_looked_at, pictures)
     return [compare(one, data.labels) for one in readings]
 
 
@@ -226,19 +226,14 @@ def _as_fitted(points, view):
     return found.identity, found.expression[0], found.scale[0], found.rotation[0], found.shift[0]
 
 
-def _refined(picture, reading):
-    """A reading of a crop after closer looks at it, as `face.look.closer` takes them of a picture."""
-    for both_ways in (False, True):
-        reading = looked_closer(picture, reading, both_ways)
-    return reading
-
-
-def looked_closer(picture, reading, both_ways):
-    """A reading (identity, expression, scale, rotation, shift) of a crop (H, H, 3) after one closer look at it."""
-    refine = refinement.load()
-    refined = refine.refined_both_ways if both_ways else refine.refined
-    view = refined(picture.astype(np.float32), refinement.Head(*reading))
-    return _as_fitted((refine.points_mean, refine.points_basis), view)
+def _looked_at(picture):
+    """A reading of a render (H, H, 3) as the product takes it of a photo in whose middle a face was found."""
+    size = len(picture)
+    face = detector.Face((size / 2, size / 2), size / look.MARGIN, 1.0)
+    seen = look.closer(picture, face, network.load())
+    found, ratio = look.fitted([seen]), network.CROP / size
+    scale, rotation, (x, y) = seen.place(found, 0)
+    return found.identity, found.expression[0], ratio * scale, rotation, np.array([ratio * x, ratio * (size - y)])
 
 
 def turn_between(rotation, other):

@@ -11,13 +11,24 @@ import multiprocessing
 import cv2
 import numpy as np
 
-from training.bench import compare, looked_closer
+from synergy_blender.face import refinement
+from synergy_blender.face.fit import fit
+from training.bench import compare
 from training.first_fits import PARTS
 from training.make_crops import CROPS, SHARD, CropMaker
 from training.train_refinement import Fitted
 
 PLANS = ("0", "1", "11", "111", "2", "12", "112", "22")
 SEED = 100
+
+
+def looked_closer(picture, reading, both_ways):
+    """A reading (identity, expression, scale, rotation, shift) of a crop (H, H, 3) after one closer look at it."""
+    refine = refinement.load()
+    refined = refine.refined_both_ways if both_ways else refine.refined
+    view = refined(picture.astype(np.float32), refinement.Head(*reading))
+    found = fit(refine.points_mean, refine.points_basis, [view])
+    return found.identity, found.expression[0], found.scale[0], found.rotation[0], found.shift[0]
 
 
 def readings(rows):

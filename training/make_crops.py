@@ -1,4 +1,4 @@
-"""Build the training and validation crops: `python -m training.make_crops [--count N] [--first K] [--workers 2]`.
+"""Build the training and validation crops: `python -m training.make_crops [--count N] [--first K]`.
 
 Every crop is a portrait on the head model, rendered again under known parameters: the fitted ones with a small turn
 (realistic), or turned to +-90 degrees, warped in identity and expression (exact truth everywhere). Light, backdrop,
@@ -23,7 +23,7 @@ from training.portrait_texture import Head, build, render
 
 SIZE = 120
 RENDER_SIZE = 192  # training crops are kept as large as they are rendered: a closer look sees more than 120 pixels
-COARSE = 0.5  # share of them that shows no more than a crop of 120
+COARSE = 0.5  # share of them that shows no more than a crop of 120, unless said otherwise
 SHARD = 3000
 # Side of the crop over the longer side of the box around the 68 landmarks; the crop shares the box's centre.
 CROP_MARGIN = 1.4
@@ -164,7 +164,8 @@ def degrade(rng, picture):
 class CropMaker:
     """Draws crops with their labels from a list of portraits."""
 
-    def __init__(self, validation=False, limit=None):
+    def __init__(self, validation=False, limit=None, coarse=COARSE):
+        self.coarse = coarse
         self.head = Head.load(sources.WORK / "head_surface.npz")
         self.landmarks = LandmarkModel.load().ibug()
         fits = np.load(sources.WORK / "portrait_fits.npz")
@@ -223,7 +224,7 @@ class CropMaker:
         if rng.random() < 0.25:
             picture = occlude(rng, picture, self.photos)
         picture = np.clip(picture, 0, 255).astype(np.uint8)
-        shown = exact or (SIZE if rng.random() < COARSE else RENDER_SIZE)
+        shown = exact or (SIZE if rng.random() < self.coarse else RENDER_SIZE)
         if shown < RENDER_SIZE:
             picture = cv2.resize(picture, (shown, shown), interpolation=cv2.INTER_AREA)
         ratio = SIZE / RENDER_SIZE
@@ -270,10 +271,10 @@ class CropMaker:
 _maker = None
 
 
-def _start():
+def _start(coarse):
     global _maker
     cv2.setNumThreads(1)
-    _maker = CropMaker()
+    _maker = CropMaker(coarse=coarse)
 
 
 def _one(job):
@@ -285,16 +286,18 @@ def main():
     arguments.add_argument("--count", type=int, default=198_000)
     arguments.add_argument("--first", type=int, default=0, help="number, and seed, of the first shard")
     arguments.add_argument("--workers", type=int, default=2)
+    arguments.add_argument("--kind", default="train", help="what the shards are called")
+    arguments.add_argument("--coarse", type=float, default=COARSE, help="share that shows no more than a crop of 120")
     options = arguments.parse_args()
     CROPS.mkdir(parents=True, exist_ok=True)
     for name, size in VALIDATION.items():
         if not (CROPS / f"{name}_labels.npz").exists():
             CropMaker(validation=True).shard(CROPS / name, 2000, 10**6, exact=size)
     shards = range(options.first, options.first - (-options.count // SHARD))
-    jobs = [(CROPS / f"train_{k:02d}", SHARD, k) for k in shards]
+    jobs = [(CROPS / f"{options.kind}_{k:02d}", SHARD, k) for k in shards]
     if not jobs:
         return
-    with multiprocessing.get_context("spawn").Pool(options.workers, _start) as pool:
+    with multiprocessing.get_context("spawn").Pool(options.workers, _start, (options.coarse,)) as pool:
         list(pool.imap(_one, jobs))
 
 
