@@ -1,12 +1,12 @@
 """Train the face detector: `python -m training.train_detector [--pictures 200000] [--name detector]`.
 
 Pictures are composed as they are needed (`training/compose.py`). Resumes from `work/runs/NAME/checkpoint.pt`, writes
-`addon_assets/detector.npz` at the end, and prints recall and false alarms on held-back portraits.
+`addon_assets/detector.npz` at the end, shows losses, and recall and false alarms on held-back portraits
+(`training.run`).
 """
 
 import argparse
 import copy
-import time
 
 import cv2
 import numpy as np
@@ -20,12 +20,11 @@ from training import face_free, sources, unfold
 from training.compose import TURNED, Composer
 from training.fold import folded
 from training.network import convolution
-from training.run import blend_in, in_background, keep_memory
+from training.run import Run, in_background, keep_memory
 
 CANVAS = 256
 MEASURED = 24  # batches, and pictures in each, on which the norms of shipped weights are measured
-WARM_UP_STEPS, DECAY_SHARE = 200, 0.3
-SAVED_EVERY, VALIDATED_EVERY = 500, 1000  # steps
+DECAY_SHARE = 0.3  # of the run, in which the rate falls
 SMALLEST, LARGEST = 11, 210  # side of a face's square on the canvas
 SIDES = ((0, 44), (34, 100), (80, 10**6))  # sides that each level must find; where ranges overlap both do
 
@@ -214,24 +213,9 @@ def main():
     network = Network().to(device, memory_format=torch.channels_last)
     if options.from_shipped:
         begin_with_shipped(network, options.turned)
-    average = copy.deepcopy(network)
-    optimizer = torch.optim.AdamW(network.parameters(), options.rate, weight_decay=0.01)
-    steps = options.pictures // options.batch
-    checkpoint = sources.WORK / "runs" / options.name / "checkpoint.pt"
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    step = 0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
-        network.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        step = state["step"]
-        print(f"resumed at step {step}", flush=True)
-    stream, started = batches(options.batch, step, options.turned), time.time()
-    while step < steps:
-        rate = options.rate * min(1.0, (step + 1) / WARM_UP_STEPS, max(0.01, (1 - step / steps) / DECAY_SHARE))
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+    run = Run(options.name, network, options.pictures, options.batch, options.rate, DECAY_SHARE)
+    stream = batches(options.batch, run.step, options.turned)
+    while run.step < run.steps:
         pictures, levels = next(stream)
         x = torch.as_tensor(pictures).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
         wanted = [torch.as_tensor(values).to(device) for values, _ in levels]
@@ -239,32 +223,13 @@ def main():
         with torch.autocast(device.type, torch.bfloat16):
             outputs = network(x.contiguous(memory_format=torch.channels_last))
         score, square = loss_of(outputs, wanted, kinds)
-        optimizer.zero_grad(set_to_none=True)
-        (score + square).backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
-        step += 1
-        blend_in(average, network, step)
-        if step % 50 == 0:
-            speed = 50 * options.batch / (time.time() - started)
-            print(
-                f"{step}/{steps} score {score.item():.3f} square {square.item():.3f} {speed:.0f} pictures/s", flush=True
-            )
-            started = time.time()
-        if step % SAVED_EVERY == 0 or step == steps:
-            state = {"network": network.state_dict(), "average": average.state_dict()}
-            torch.save({**state, "optimizer": optimizer.state_dict(), "step": step}, checkpoint.with_suffix(".partial"))
-            checkpoint.with_suffix(".partial").replace(checkpoint)
-        if step % VALIDATED_EVERY == 0 or step == steps:
-            arrays = copy.deepcopy(average).cpu().eval().arrays()
+        run.learn(score + square, {"score": score, "square": square})
+        if run.is_to_be_saved:
+            arrays = copy.deepcopy(run.average).cpu().eval().arrays()
             recall, alarms = evaluate(runtime.Detector(arrays), 150)
-            bare, _ = alarms_on_face_free(runtime.Detector(arrays))
-            text = f"recall {recall:.1%}, {alarms:.3f} false alarms per picture, {bare:.3f} on face-free ones"
-            print(f"validation {step}: {text}", flush=True)
-            assets.save(checkpoint.with_name("detector.npz"), "face detector", arrays)
-            if step == steps:
-                assets.save(sources.ASSETS / "detector.npz", "face detector", arrays)
-            started = time.time()
+            run.save({"recall": recall, "false_alarms": alarms})
+            assets.save(run.folder / "detector.npz", "face detector", arrays)
+    assets.save(sources.ASSETS / "detector.npz", "face detector", copy.deepcopy(run.average).cpu().eval().arrays())
 
 
 if __name__ == "__main__":
