@@ -32,13 +32,18 @@ REFINEMENTS = (
     ("--name", "refinement"),
     ("--name", "refinement2", "--start-from", "refinement", "--crops", "360000", "--rate", "1.2e-3", "--decay", "0.9"),
 )
+SHARPER = (
+    ("--name", "refinement4", "--start-from", "refinement2", "--crops", "160000", "--rate", "1e-3", "--decay", "0.9"),
+    ("--name", "refinement5", "--start-from", "refinement4", "--crops", "72000", "--rate", "8e-4", "--decay", "1"),
+)
 DETECTORS = (
     ("--name", "detector", "--pictures", "310000"),
     ("--name", "detector2", "--from-shipped", "--pictures", "190000", "--rate", "2e-3"),
     ("--name", "detector3", "--from-shipped", "--pictures", "96000", "--rate", "2e-3"),
     ("--name", "detector6", "--from-shipped", "--pictures", "112000", "--rate", "2e-3", "--turned", "0.4"),
 )
-REFINED = ("--first", "101", "--count", "57000")  # crops that the refinement learns from
+REFINED = ("--first", "101", "--count", "57000")  # crops that the refinement learns from, and that it ends with
+SHARP = ("--first", "401", "--count", "45000", "--coarse", "0.15", "--kind", "sharp")
 
 
 def step(module, *words):
@@ -70,6 +75,10 @@ def main():
     step("first_fits", *REFINED[:2])
     for run in REFINEMENTS:
         step("train_refinement", *run)
+    step("make_crops", *SHARP)
+    step("first_fits", *SHARP[:2])
+    for seed, run in enumerate(SHARPER):
+        step("train_refinement", *run, "--kind", "sharp", "--seed", str(seed))
     for module in ("export_refinement", "calibrate", "skin_model"):
         step(module)
 

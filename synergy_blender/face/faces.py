@@ -1,7 +1,5 @@
 """Where the faces of a picture are: what the detector is sure of, and what it doubts but the network recognises."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 
 from . import detector, look, network
@@ -35,8 +33,7 @@ def find(image):
             return None
         return [face.score, *square_of(seen)]
 
-    with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(recognised, likely[len(certain) :][:MOST]))
+    found = [recognised(face) for face in likely[len(certain) :][:MOST]]
     rows = [[face.score, *face.centre, face.side] for face in certain] + [row for row in found if row]
     return sorted(detector.keep_best(np.array(rows).reshape(-1, 4)), key=lambda face: -face.side)
 
