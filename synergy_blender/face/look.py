@@ -10,7 +10,6 @@ from .pose import to_picture
 MARGIN = 1.4  # side of the crop over the side of the square around the landmarks, as in training
 DOUBT = 2.5  # mean error expected of the points, crop pixels, above which a crop is looked at the other ways up as well
 CLEARER = 0.8  # of the upright crop's errors: another way up must expect less
-ONE_WAY = 2  # closer looks before the last one, which is taken of the mirror image as well
 OFF, LARGER = 0.15, 1.25  # of a crop's side, by which its face may lie beside its middle, and be larger or smaller
 
 
@@ -33,9 +32,9 @@ class Look:
         return found.scale[k] * ratio, found.rotation[k], centre
 
 
-def fitted(looks, rounds=fit.ROUNDS):
+def fitted(looks):
     """The Fit of one identity to Looks at a person that are alike in their points."""
-    return fit.fit(*looks[0].points, [look.view for look in looks], rounds)
+    return fit.fit(*looks[0].points, [look.view for look in looks])
 
 
 def first(image, face, regress, doubt=DOUBT):
@@ -72,10 +71,8 @@ def closer(image, face, regress):
         shift = (centre - middle) * [ratio, -ratio] + network.CROP / 2
         return refinement.Head(found.identity, found.expression[0], scale * ratio, rotation, shift)
 
-    head = laid_flat_by(seen, found)
-    for _ in range(ONE_WAY):
-        seen = Look(refine.refined(part, head), middle, side, seen.score, points)
-        head = laid_flat_by(seen, fitted([seen], rounds=1))  # near enough: what it leaves wrong, the next look sees
+    seen = Look(refine.refined(part, laid_flat_by(seen, found)), middle, side, seen.score, points)
+    head = laid_flat_by(seen, fitted([seen]))
     return replace(seen, view=refine.refined_both_ways(part, head))
 
 
