@@ -69,5 +69,5 @@ def test_a_second_look_of_the_detector_agrees_about_faces_and_not_about_noise():
     noise = np.random.default_rng(0).integers(0, 255, (512, 512, 3)).astype(np.uint8)
     assert faces.considered(noise, face, find) < faces.PROPOSED
     # what is seen about a square is told relative to it
-    score, x, y, side = max(find.about(picture, face.centre, face.side), key=lambda row: row[0])
+    _, x, y, side = max(find.about(picture, face.centre, face.side), key=lambda row: row[0])
     assert abs(x) < 0.1 and abs(y) < 0.1 and side == pytest.approx(1, abs=0.15)
