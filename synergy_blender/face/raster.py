@@ -54,7 +54,8 @@ def facing(vertices, triangles):
     """Those of triangles (T, 3), anticlockwise seen from outside, whose outside is seen from z = infinity in a picture
     that has vertices (V, 3), y down."""
     a, b, c = (vertices[triangles[:, k], :2] for k in range(3))
-    return triangles[np.cross(b - a, c - a) < 0]
+    (bx, by), (cx, cy) = (b - a).T, (c - a).T
+    return triangles[bx * cy - by * cx < 0]
 
 
 def vertex_normals(vertices, triangles):
