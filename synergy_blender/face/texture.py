@@ -142,12 +142,9 @@ def _evening(seen, texels, delit):
     """By what a photo's colours and trust are to be multiplied at each vertex (V, 4), after its light was taken out:
     hard light leaves more than harmonics can tell, and skin varies little, so that what is smoothly brighter or darker
     than usual skin, where no hair or beard is, is made more even; what is in deep shadow is not believed."""
-    surface, count = texels.surface, len(texels.at)
+    surface = texels.surface
     skin, cheeks = cheeks_of(seen, texels)
-    values, trust = np.zeros((count, 4), np.float32), np.zeros(count, np.float32)
-    values[seen.rows, :3], values[seen.rows, 3] = seen.colour, beards(seen, skin, texels)(seen)
-    trust[seen.rows] = seen.trust
-    known, share = gather(values, trust, texels)
+    known, share = _at_vertices(np.column_stack([seen.colour, beards(seen, skin, texels)(seen)]), seen, texels)
     known, beard = known[:, :3], known[:, 3]
     sure = (share > 0.3) & (surface.hairy < 0.3) & (beard < 0.3)
     if sure.sum() < EVEN_FROM:
@@ -163,27 +160,39 @@ def _evening(seen, texels, delit):
     uneven = np.average(np.square(smooth[sure]).mean(1), weights=weights)
     brighter = smooth.mean(1, keepdims=True)
     change = (brighter + COLOURED * (smooth - brighter)).clip(-MOST_EVEN, MOST_EVEN) * uneven / (uneven + EVEN**2)
-    tint = np.zeros_like(change)
-    tint[sure] = off - off.mean(1, keepdims=True) - (change - change.mean(1, keepdims=True))[sure]
-    tint[sure] -= np.average(tint[sure], axis=0, weights=weights)
-    far = np.linalg.norm(tint, axis=1)
-    lips = np.exp(-(np.square((surface.mean - LIPS[0]) / LIPS[1]).sum(1) ** 2))
-    tint *= ((1 - lips) * LESS_TINT * np.maximum(far - TINT, 0) / np.maximum(far, TINT))[:, None]
-    near, number = surface.neighbours
-    change += np.append(tint, np.zeros((1, 3)), axis=0)[near].sum(1) / number[:, None]
+    change += _tint(off - change[sure], sure, weights, surface)
     dark = np.clip((-SHADOW[0] - brighter) / (SHADOW[1] - SHADOW[0]), 0, 1)
     fringe = np.clip((surface.mean[:, 1] - FRINGE[0]) / (FRINGE[1] - FRINGE[0]), 0, 1)
     bare = delit * (1 - np.max([surface.hairy, fringe, beard], axis=0))[:, None]
     return np.column_stack([np.exp(-bare * change), 1 - bare * dark]).astype(np.float32)
 
 
+def _tint(off, sure, weights, surface):
+    """The colour that no skin has (V, 3) where skin is `sure` (V,), by how far that is `off` (N, 3) from usual skin,
+    logarithms both, and its `weights` (N,) in the mean; none on lips, which may be painted."""
+    off = off - off.mean(1, keepdims=True)
+    tint = np.zeros((len(sure), 3))
+    tint[sure] = off - np.average(off, axis=0, weights=weights)
+    far = np.linalg.norm(tint, axis=1)
+    lips = np.exp(-(np.square((surface.mean - LIPS[0]) / LIPS[1]).sum(1) ** 2))
+    tint *= ((1 - lips) * LESS_TINT * np.maximum(far - TINT, 0) / np.maximum(far, TINT))[:, None]
+    near, number = surface.neighbours
+    return np.append(tint, np.zeros((1, 3)), axis=0)[near].sum(1) / number[:, None]
+
+
+def _at_vertices(values, seen, texels):
+    """`gather` of values (m, k) of the texels Seen."""
+    count = len(texels.at)
+    whole, trust = np.zeros((count, values.shape[1]), np.float32), np.zeros(count, np.float32)
+    whole[seen.rows], trust[seen.rows] = values, seen.trust
+    return gather(whole, trust, texels)
+
+
 def _doubting_rims(seen, beard, cheeks, texels, delit):
     """The same with less trust in what is lit quite unlike usual skin at ears, jaw and neck, where no hair or `beard`
     (m,) is, and in what is beside that: such light is the room's, and would be spread over all that is hidden there."""
     surface = texels.surface
-    bright, trust = np.zeros((len(texels.at), 2), np.float32), np.zeros(len(texels.at), np.float32)
-    bright[seen.rows, 0], bright[seen.rows, 1], trust[seen.rows] = brightness(seen.colour), beard, seen.trust
-    known, share = gather(bright, trust, texels)
+    known, share = _at_vertices(np.column_stack([brightness(seen.colour), beard]), seen, texels)
     off = np.log(np.maximum(known[:, 0], 4) / (cheeks * surface.usual).mean(1))
     doubt = np.clip((off - RIM_LIT[0]) / (RIM_LIT[1] - RIM_LIT[0]), 0, 1) * (share > 0) * (1 - known[:, 1])
     x, y, z = surface.mean.T
