@@ -211,7 +211,7 @@ def looks_at_renders(kind):
     pictures = data.shown(np.arange(len(data)))
     views = [network.view(regress, crop.square(one, [len(one) / 2] * 2, len(one), network.CROP)) for one in pictures]
     points = regress.points_mean, regress.points_basis
-    first = [_as_fitted(points, view) for view in views]
+    first = [as_fitted(points, view) for view in views]
     readings = map(_as_regressed, views), first, map(_looked_at, pictures)
     return [compare(one, data.labels) for one in readings]
 
@@ -221,7 +221,8 @@ def _as_regressed(view):
     return np.clip(view.identity, -3, 3), np.clip(view.expression, 0, 1), scale, rotation, shift[:2]
 
 
-def _as_fitted(points, view):
+def as_fitted(points, view):
+    """A reading (identity, expression, scale, rotation, shift) of a crop by the fit to what is seen in it."""
     found = fit(*points, [view])
     return found.identity, found.expression[0], found.scale[0], found.rotation[0], found.shift[0]
 
@@ -229,11 +230,10 @@ def _as_fitted(points, view):
 def _looked_at(picture):
     """A reading of a render (H, H, 3) as the product takes it of a photo in whose middle a face was found."""
     size = len(picture)
-    face = detector.Face((size / 2, size / 2), size / look.MARGIN, 1.0)
-    seen = look.closer(picture, face, network.load())
-    found, ratio = look.fitted([seen]), network.CROP / size
-    scale, rotation, (x, y) = seen.place(found, 0)
-    return found.identity, found.expression[0], ratio * scale, rotation, np.array([ratio * x, ratio * (size - y)])
+    low, high = (size / 2 + sign * size / look.MARGIN / 2 for sign in (-1, 1))
+    [face] = reconstruct(picture, [[low, low, high, high]])
+    (x, y), ratio = face.centre, network.CROP / size
+    return face.identity, face.expression, ratio * face.scale, face.rotation, np.array([ratio * x, ratio * (size - y)])
 
 
 def turn_between(rotation, other):

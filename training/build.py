@@ -42,7 +42,7 @@ DETECTORS = (
     ("--name", "detector3", "--from-shipped", "--pictures", "96000", "--rate", "2e-3"),
     ("--name", "detector6", "--from-shipped", "--pictures", "112000", "--rate", "2e-3", "--turned", "0.4"),
 )
-REFINED = ("--first", "101", "--count", "57000")  # crops that the refinement learns from, and that it ends with
+REFINED = ("--first", "101", "--count", "57000")  # crops that the refinement learns from, then sharper ones
 SHARP = ("--first", "401", "--count", "45000", "--coarse", "0.15", "--kind", "sharp")
 
 

@@ -12,8 +12,7 @@ import cv2
 import numpy as np
 
 from synergy_blender.face import refinement
-from synergy_blender.face.fit import fit
-from training.bench import compare
+from training.bench import as_fitted, compare
 from training.first_fits import PARTS
 from training.make_crops import CROPS, SHARD, CropMaker
 from training.train_refinement import Fitted
@@ -27,8 +26,7 @@ def looked_closer(picture, reading, both_ways):
     refine = refinement.load()
     refined = refine.refined_both_ways if both_ways else refine.refined
     view = refined(picture.astype(np.float32), refinement.Head(*reading))
-    found = fit(refine.points_mean, refine.points_basis, [view])
-    return found.identity, found.expression[0], found.scale[0], found.rotation[0], found.shift[0]
+    return as_fitted((refine.points_mean, refine.points_basis), view)
 
 
 def readings(rows):

@@ -34,14 +34,14 @@ def pictures_and_faces(half, pictures):
 
 def looked_at(half, pictures):
     """For each of some pictures the squares (n, 3) of its faces, and those found in it: rows (m, 6) of the detector's
-    score, that of both its looks and the error that the network expects (1 and 0 where nothing is doubted), and the
-    square."""
+    score, that of both its looks (the same where nothing is doubted), the error that the network expects (0 there),
+    and the square."""
     find, seen = detector.load(), []
     for picture, truth in pictures_and_faces(half, pictures):
         rows = []
         for face in find(picture, LEAST):
             if face.score >= faces.CERTAIN:
-                rows.append([face.score, 1.0, 0.0, *face.centre, face.side])
+                rows.append([face.score, face.score, 0.0, *face.centre, face.side])
             else:
                 closer = faces.doubted(picture, face, network.load())
                 score = faces.considered(picture, face, find)
@@ -62,8 +62,8 @@ def main():
 
     def found_by(score, *rule):
         for truth, rows in seen + bare:
-            both = np.minimum(rows[:, 1], 1 - 1e-9)
-            kept = (rows[:, 0] >= score) & (both >= faces.PROPOSED) & (rows[:, 2] < faces.enough(both, *rule))
+            first, both, error = rows[:, :3].T
+            kept = (first >= score) & (both >= faces.PROPOSED) & (error < faces.enough(both, *rule))
             yield hits(squares_of(detector.keep_best(rows[kept][:, [0, 3, 4, 5]])), truth)
 
     total = sum(len(truth) for truth, _ in seen)
