@@ -95,7 +95,8 @@ class Run:
 
     def _resume(self, path):
         state = torch.load(path, map_location=next(self.model.parameters()).device, weights_only=True)
-        if state["step"] >= self.steps:
+        finished = state["step"] == state["steps"] == self.steps
+        if state["step"] >= self.steps and not finished:
             return False
         self.model.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])

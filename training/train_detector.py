@@ -197,6 +197,11 @@ def evaluate(find, pictures=300, seed=10**6):
     return found / total, alarms / pictures
 
 
+def weights_of(run):
+    """The averaged weights of a Run by the names of the NumPy detector."""
+    return copy.deepcopy(run.average).cpu().eval().arrays()
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--pictures", type=int, default=200_000)
@@ -225,11 +230,11 @@ def main():
         score, square = loss_of(outputs, wanted, kinds)
         run.learn(score + square, {"score": score, "square": square})
         if run.is_to_be_saved:
-            arrays = copy.deepcopy(run.average).cpu().eval().arrays()
+            arrays = weights_of(run)
             recall, alarms = evaluate(runtime.Detector(arrays), 150)
             run.save({"recall": recall, "false_alarms": alarms})
             assets.save(run.folder / "detector.npz", "face detector", arrays)
-    assets.save(sources.ASSETS / "detector.npz", "face detector", copy.deepcopy(run.average).cpu().eval().arrays())
+    assets.save(sources.ASSETS / "detector.npz", "face detector", weights_of(run))
 
 
 if __name__ == "__main__":
