@@ -36,6 +36,9 @@ SHARPER = (
     ("--name", "refinement4", "--start-from", "refinement2", "--crops", "160000", "--rate", "1e-3", "--decay", "0.9"),
     ("--name", "refinement5", "--start-from", "refinement4", "--crops", "72000", "--rate", "8e-4", "--decay", "1"),
 )
+REVIVED = (
+    ("--name", "refinement7", "--start-from", "refinement5", "--crops", "340000", "--rate", "1e-3", "--decay", "0.9"),
+)
 DETECTORS = (
     ("--name", "detector", "--pictures", "310000"),
     ("--name", "detector2", "--from-shipped", "--pictures", "190000", "--rate", "2e-3"),
@@ -44,6 +47,7 @@ DETECTORS = (
 )
 REFINED = ("--first", "101", "--count", "57000")  # crops that the refinement learns from, then sharper ones
 SHARP = ("--first", "401", "--count", "45000", "--coarse", "0.15", "--kind", "sharp")
+MORE_SHARP = ("--first", "501", "--count", "60000", "--coarse", "0.15", "--kind", "sharp")
 
 
 def step(module, *words):
@@ -75,10 +79,13 @@ def main():
     step("first_fits", *REFINED[:2])
     for run in REFINEMENTS:
         step("train_refinement", *run)
-    step("make_crops", *SHARP)
-    step("first_fits", *SHARP[:2])
-    for seed, run in enumerate(SHARPER):
-        step("train_refinement", *run, "--kind", "sharp", "--seed", str(seed))
+    seed = 0
+    for crops, runs in ((SHARP, SHARPER), (MORE_SHARP, REVIVED)):
+        step("make_crops", *crops)
+        step("first_fits", *crops[:2])
+        for run in runs:
+            step("train_refinement", *run, "--kind", "sharp", "--seed", str(seed))
+            seed += 1
     for module in ("export_refinement", "calibrate", "skin_model"):
         step(module)
 

@@ -1,4 +1,4 @@
-"""Export the trained refinement for NumPy: `python -m training.export_refinement [--name refinement5]`.
+"""Export the trained refinement for NumPy: `python -m training.export_refinement [--name refinement7]`.
 
 Writes `addon_assets/refinement.npz` from the averaged weights of `work/runs/NAME/checkpoint.pt`, batch-norm folded,
 with the precision of the shapes it finds, and prints how far NumPy is from PyTorch.
@@ -26,7 +26,7 @@ COMPARED = 16
 
 def weights_of(model):
     """A trained Refinement as arrays by name, but for what is known of the head and of its errors."""
-    layers = [*layers_of_sight(model.body), ("deeper", model.deeper), ("change", model.change)]
+    layers = [*layers_of_sight(model.body), ("deeper", model.deeper.plain()), ("change", model.change.plain())]
     arrays = weights_of_sight(model.body, layers)
     std = model.change_std.numpy()
     arrays["change_weight"], arrays["change_bias"] = arrays["change_weight"] * std, arrays["change_bias"] * std
@@ -68,7 +68,7 @@ def load_run(name):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--name", default="refinement5")
+    options.add_argument("--name", default="refinement7")
     options.add_argument("--to", type=Path, default=sources.ASSETS / "refinement.npz")
     options = options.parse_args()
     model, step = load_run(options.name)

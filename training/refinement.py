@@ -16,6 +16,47 @@ from training import unfold
 from training.network import DEEP, DETAIL, FINE, ImageToParameters, SynergyNet, look
 from training.shipped import take_shipped
 
+# Of features that are whitened: the variance, for 1 of each, up to which directions of theirs are left small, and the
+# least deviation, for the usual one, that is stretched to 1
+LIKENESS, SMALL = 0.03, 0.1
+SPREAD = 0.2  # deviation of whitened features, 2,423 of them: at 1 Adam's steps would be noise to all that comes before
+
+
+class Whitened(nn.Linear):
+    """A linear layer that learns of its inputs made uncorrelated: features that are much alike, or small, are otherwise
+    learned too slowly for the run. It says the same as `plain()`."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__(inputs, outputs)
+        nn.init.zeros_(self.weight)
+        nn.init.zeros_(self.bias)
+        self.register_buffer("middle", torch.zeros(inputs))
+        self.register_buffer("whitening", torch.eye(inputs))
+
+    def forward(self, rows):
+        return super().forward((rows - self.middle) @ self.whitening)
+
+    def plain(self):
+        """The same layer (nn.Linear) of inputs as they are."""
+        layer = nn.Linear(self.in_features, self.out_features, device=self.weight.device)
+        layer.weight.data = self.weight.detach() @ self.whitening.T
+        layer.bias.data = self.bias.detach() - layer.weight.data @ self.middle
+        return layer
+
+    @torch.no_grad()
+    def take(self, layer, rows):
+        """Say what a plain `layer` says, and learn from now on of inputs whitened as `rows` (n, inputs) are."""
+        weight, rows = layer.weight.double(), rows.double()
+        middle, deviations = rows.mean(0), rows.std(0)
+        deviations = deviations.clamp(min=SMALL * deviations.median())
+        rows = (rows - middle) / deviations
+        values, axes = torch.linalg.eigh(rows.T @ rows / len(rows))
+        stretch = (values.clamp(min=0) + LIKENESS).sqrt()
+        self.middle.copy_(middle)
+        self.whitening.copy_(SPREAD * (axes / stretch) @ axes.T / deviations[:, None])
+        self.weight.copy_(weight * deviations @ (axes * stretch) @ axes.T / SPREAD)
+        self.bias.copy_(layer.bias.double() + weight @ middle)
+
 
 class Refinement(nn.Module):
     """From faces laid flat, and by what they were laid flat, to where points lie and how wrong that was."""
@@ -26,11 +67,8 @@ class Refinement(nn.Module):
         del self.body.heads
         stem = self.body.features[0][0]
         self.body.features[0][0] = nn.Conv2d(4, stem.out_channels, 3, 2, 1, bias=False)
-        self.deeper = nn.Linear(LOOKED + STATE, 3 * POINTS)
-        self.change = nn.Linear(FEATURES + 2 * POINTS + SEEN + LOOKED + STATE, CHANGE)
-        for layer in (self.deeper, self.change):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        self.deeper = Whitened(LOOKED + STATE, 3 * POINTS)
+        self.change = Whitened(FEATURES + 2 * POINTS + SEEN + LOOKED + STATE, CHANGE)
         self.register_buffer("change_std", torch.ones(CHANGE))
         self.register_buffer("at", torch.zeros(POINTS, 2))
 

@@ -20,6 +20,7 @@ from training.expressions import NAMES
 from training.face_points import face_points, outer_points
 from training.losses import CROP, PIXELS_PER_METRE, error_loss, wing
 from training.refinement import Refinement, begin, grid_places
+from training.revive import gatherings_of, revive
 from training.run import Run, in_background, keep_memory, saved
 from training.shards import Shards
 from training.train import SHOWN_EXPRESSIONS, augment
@@ -32,7 +33,7 @@ AGAIN = 0.5  # share of the crops with what the refinement left of them when it 
 WEIGHTS = {"points": 0.5, "looks": 0.25, "error": 0.1, "change": 3.0, "identity": 0.3, "expression": 1.0}
 # of what the fit leaves wrong
 WEIGHTS |= {"fit_turn": 2.0, "fit_points": 1.0, "fit_identity": 1.0, "fit_expression": 4.0, "fit_units": 3.0}
-MEASURED = 30  # batches on which the norms of shipped weights are measured
+MEASURED, WHITENED = 30, 200  # batches on which the norms of shipped weights are measured, and features
 VALIDATED = 600  # crops
 LATELY = 0.01  # share of the newest batch in the covariance of the errors
 
@@ -340,6 +341,32 @@ def begun(shipped, data, flattener, size):
     return model
 
 
+@torch.no_grad()
+def prepare(model, data, flattener, size):
+    """Begin dead units of a Refinement anew, and let its last layers learn of features whitened as they are now on
+    batches of a size."""
+    model.eval()
+    body, stream = model.body, batches(data, flattener, size, 0)
+    shown = [tensors(next(stream)[3], "cpu") for _ in range(WHITENED)]
+
+    def show():
+        for batch in shown:
+            look_at(model, batch["colours"].permute(0, 3, 1, 2).float() / 127.5 - 1, batch)
+
+    deeper, change = layers = model.deeper.plain(), model.change.plain()
+    sight = network.FEATURES + 2 * network.POINTS
+    looked = sight + network.SEEN
+    gatherings = gatherings_of(body, [(change, 0)], [(change, sight)], [(change, looked), (deeper, 0)])
+    print(f"{revive(gatherings, show)} units begun anew", flush=True)
+    rows = {layer: [] for layer in (model.deeper, model.change)}
+    hooks = [layer.register_forward_pre_hook(lambda layer, told: rows[layer].append(told[0])) for layer in rows]
+    show()
+    for hook in hooks:
+        hook.remove()
+    for (layer, told), plain in zip(rows.items(), layers, strict=True):
+        layer.take(plain, torch.cat(told))
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--crops", type=int, default=264_000, help="crops to show in all")
@@ -361,6 +388,7 @@ def main():
         model.load_state_dict(saved(options.start_from)["average"])
     else:
         model = begun(shipped, data, flattener, options.batch)
+    prepare(model, data, flattener, options.batch)
     model = model.to(device, memory_format=torch.channels_last)
     run = Run(options.name, model, options.crops, options.batch, options.rate, options.decay)
     generator = torch.Generator().manual_seed(options.seed + run.step)
