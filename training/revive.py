@@ -6,23 +6,27 @@ They cannot learn, for no gradient passes; a run that starts from weights with s
 
 import torch
 
+from synergy_blender.face.network import FEATURES, POINTS, SEEN
 from training.network import InvertedResidual
+from training.unfold import moments
 
 DEAD = 0.01  # deviation of a unit's output over what it is shown below which it is begun anew
 
 
-def gatherings_of(body, feature, sight, looked):
+def gatherings_of(body, told, *told_last):
     """The rectified layers of a body (`training.network.ImageToParameters`) whose units may be dead, for `revive`.
 
-    The last three: who hears the pooled features, what all points say together, and what the last look says.
+    `told`: the nn.Linear that hears pooled features, points, what these say together and what the last look says, in
+    this order; `told_last`: others that hear the last look first of all.
     """
     blocks = [block.body for block in body.features if isinstance(block, InvertedResidual)]
+    sight = FEATURES + 2 * POINTS
     return [
         *((block[-2], [(block[-1][0], 0)]) for block in blocks),
-        (body.features[-1], feature),
-        (body.from_sight, sight),
+        (body.features[-1], [(told, 0)]),
+        (body.from_sight, [(told, sight)]),
         (body.from_look, [(body.together, 0)]),
-        (body.from_last_look, looked),
+        (body.from_last_look, [(told, sight + SEEN), *((other, 0) for other in told_last)]),
     ]
 
 
@@ -36,7 +40,7 @@ def revive(gatherings, show):
     """
     said = {layer: [] for layer, _ in gatherings}
     hooks = [
-        layer[1].register_forward_hook(lambda norm, _, output, said=said[layer]: said.append(_moments(output.relu())))
+        layer[1].register_forward_hook(lambda norm, _, output, said=said[layer]: said.append(moments(output.relu())))
         for layer in said
     ]
     show()
@@ -61,10 +65,3 @@ def revive(gatherings, show):
         layer[1].momentum = 0.1
         layer[1].eval()
     return count
-
-
-def _moments(output):
-    """Mean and mean square (2, C) of the units of rows (B, C) or maps (B, C, H, W)."""
-    over = [k for k in range(output.ndim) if k != 1]
-    output = output.float()
-    return torch.stack([output.mean(over), (output**2).mean(over)])

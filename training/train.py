@@ -18,7 +18,7 @@ from training.expressions import NAMES
 from training.fit_landmarks import LandmarkModel
 from training.losses import WEIGHTS, losses, total
 from training.make_crops import SIZE
-from training.network import EXPRESSION, FEATURES, IDENTITY, LANDMARKS, POINTS, POSE, SEEN, SynergyNet
+from training.network import EXPRESSION, IDENTITY, LANDMARKS, POSE, SynergyNet
 from training.revive import gatherings_of, revive
 from training.run import Run, in_background, keep_memory, saved
 from training.shards import Shards
@@ -173,9 +173,10 @@ def begin_with_shipped(network, arrays, data):
     for module, inputs in ((network.image_to_parameters, crops), (network.landmarks_to_parameters, landmarks)):
         unfold.measure(module, [pair for pair in pairs if (pair[0] in inner) == (inputs is crops)], inputs)
     body = network.image_to_parameters
-    heads, sight = body.heads, FEATURES + 2 * POINTS
-    gatherings = gatherings_of(body, [(heads, 0)], [(heads, sight)], [(heads, sight + SEEN)])
-    print(f"{revive(gatherings, lambda: [body(some) for some in crops])} units begun anew", flush=True)
+    print(
+        f"{revive(gatherings_of(body, body.heads), lambda: [body(some) for some in crops])} units begun anew",
+        flush=True,
+    )
 
 
 def rotations(pose):

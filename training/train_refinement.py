@@ -346,7 +346,7 @@ def prepare(model, data, flattener, size):
     """Begin dead units of a Refinement anew, and let its last layers learn of features whitened as they are now on
     batches of a size."""
     model.eval()
-    body, stream = model.body, batches(data, flattener, size, 0)
+    stream = batches(data, flattener, size, 0)
     shown = [tensors(next(stream)[3], "cpu") for _ in range(WHITENED)]
 
     def show():
@@ -354,10 +354,7 @@ def prepare(model, data, flattener, size):
             look_at(model, batch["colours"].permute(0, 3, 1, 2).float() / 127.5 - 1, batch)
 
     deeper, change = layers = model.deeper.plain(), model.change.plain()
-    sight = network.FEATURES + 2 * network.POINTS
-    looked = sight + network.SEEN
-    gatherings = gatherings_of(body, [(change, 0)], [(change, sight)], [(change, looked), (deeper, 0)])
-    print(f"{revive(gatherings, show)} units begun anew", flush=True)
+    print(f"{revive(gatherings_of(model.body, change, deeper), show)} units begun anew", flush=True)
     rows = {layer: [] for layer in (model.deeper, model.change)}
     hooks = [layer.register_forward_pre_hook(lambda layer, told: rows[layer].append(told[0])) for layer in rows]
     show()

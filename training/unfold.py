@@ -41,9 +41,7 @@ def measure(network, pairs, batches):
     """Scale the layers and set the norms of `pairs` [(layer, norm)], all taken from folded weights, so that the network
     says in training mode what it says now on `batches`, inputs of the network."""
     sums = {norm: [] for _, norm in pairs}
-    hooks = [
-        norm.register_forward_hook(lambda norm, inputs, _: sums[norm].append(_moments(inputs[0]))) for norm in sums
-    ]
+    hooks = [norm.register_forward_hook(lambda norm, inputs, _: sums[norm].append(moments(inputs[0]))) for norm in sums]
     network.eval()
     for batch in batches:
         network(batch)
@@ -61,6 +59,7 @@ def measure(network, pairs, batches):
         norm.weight.copy_(torch.sqrt(scale**2 * variance + norm.eps) / scale)
 
 
-def _moments(x):
+def moments(x):
+    """Mean and mean square (2, C) of rows (B, C) or maps (B, C, H, W), by channel."""
     x = x.float().transpose(0, 1).flatten(1)
     return torch.stack([x.mean(1), x.square().mean(1)])
