@@ -1,4 +1,4 @@
-"""Export the trained SynergyNet for NumPy: `python -m training.export [--name first]`.
+"""Export the trained SynergyNet for NumPy: `python -m training.export [--name seventh]`.
 
 Writes `addon_assets/synergynet.npz` from the averaged weights of `work/runs/NAME/checkpoint.pt`, batch-norm folded and
 the whitening multiplied into the heads, and prints how far NumPy's parameters are from PyTorch's.
@@ -98,7 +98,7 @@ def load_run(name):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--name", default="sixth")
+    options.add_argument("--name", default="seventh")
     options = options.parse_args()
     model, step = load_run(options.name)
     arrays = weights_of(model) | precisions_of(model) | {"confidence": np.zeros(4, np.float32)}  # see calibrate
