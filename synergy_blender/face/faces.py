@@ -53,6 +53,12 @@ def doubted(image, face, regress):
     return look.first(image, face, regress, look.DOUBT if face.score > TURNED else np.inf)
 
 
+def stays(seen):
+    """Whether what was found is a face still once it was looked at more closely (a Look): if it was doubtful, a closer
+    look that sees its points badly takes it back."""
+    return seen.score >= CERTAIN or seen.view.errors.mean() < enough(seen.score)
+
+
 def square_of(seen):
     """The square (3,) where a Look sees its face: x, y and side in picture pixels."""
     return np.hstack(look.square_about(seen, look.fitted([seen])))
