@@ -16,6 +16,8 @@ RECOGNISED, BY_ODDS = 4.0, 0.8
 def find(image):
     """The faces, a list of detector.Face, largest first, in a picture (H, W, 3) uint8 RGB.
 
+    What was doubted and recognised must be seen well in a closer look too.
+
     Raises assets.AssetError if the detector or the network is missing or damaged.
     """
     regress, seek = network.load(), detector.load()
@@ -31,7 +33,10 @@ def find(image):
         seen = doubted(image, face, regress)
         if seen.view.errors.mean() >= enough(score):
             return None
-        return [face.score, *square_of(seen)]
+        x, y, side = square_of(seen)
+        nearer = look.closer(image, detector.Face((x, y), side, face.score), regress)
+        clear = nearer.view.errors.mean() < enough(max(score, face.score))
+        return [face.score, x, y, side] if clear else None
 
     found = [recognised(face) for face in likely[len(certain) :][:MOST]]
     rows = [[face.score, *face.centre, face.side] for face in certain] + [row for row in found if row]
@@ -51,12 +56,6 @@ def considered(image, face, seek):
 def doubted(image, face, regress):
     """A Look at a detector's Face that may be none."""
     return look.first(image, face, regress, look.DOUBT if face.score > TURNED else np.inf)
-
-
-def stays(seen):
-    """Whether what was found is a face still once it was looked at more closely (a Look): if it was doubtful, a closer
-    look that sees its points badly takes it back."""
-    return seen.score >= CERTAIN or seen.view.errors.mean() < enough(seen.score)
 
 
 def square_of(seen):

@@ -51,8 +51,7 @@ def reconstruct(image, boxes=None, regress=None):
     Raises ValueError for a picture or a box of another form, assets.AssetError for a missing or damaged file.
     """
     looks = [look.closer(image, face, regress or network.load()) for face in _faces(image, boxes)]
-    kept = [seen for seen in looks if boxes is not None or faces.stays(seen)]
-    found = [_lay(seen, fitted([seen]), 0) for seen in kept]
+    found = [_lay(seen, fitted([seen]), 0) for seen in looks]
     return sorted(found, key=lambda face: face.box[0] - face.box[2])
 
 
