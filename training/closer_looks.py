@@ -33,9 +33,8 @@ def readings(rows):
     """By plan, what is found in some crops: (identity, expression, scale, rotation, shift) of each."""
     cv2.setNumThreads(1)
     data, found = Fitted("tuning"), {plan: [] for plan in PLANS}
-    pictures, _, fits = data.batch(rows)
-    for k, picture in enumerate(pictures):
-        after = {"0": [fits[name][k] for name in PARTS]}
+    for k, picture in zip(rows, data.shown(rows), strict=True):
+        after = {"0": [data.fits[name][k].numpy() for name in PARTS]}
         for plan in PLANS[1:]:
             after[plan] = looked_closer(picture, after[plan[:-1] or "0"], plan[-1] == "2")
         for plan, reading in after.items():

@@ -9,7 +9,6 @@ are the poles of the right and left iris (MediaPipe's 468 and 473). The 68 iBUG 
 """
 
 import cv2
-import mediapipe
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
@@ -170,9 +169,7 @@ def main():
     painted = PaintedHead(surface, head)
     mean = surface["mean"].astype(float)
     triangles = surface["triangles"]
-    face_mesh = mediapipe.solutions.face_mesh.FaceMesh(
-        static_image_mode=True, refine_landmarks=True, min_detection_confidence=0.3
-    )
+    face_mesh = label_landmarks.labeller()
 
     # 1. raw: closed mouth everywhere, slightly open mouth for the inner lips
     positions, count = cast(painted, mean, face_mesh)

@@ -1,4 +1,4 @@
-"""Export the trained SynergyNet for NumPy: `python -m training.export [--name seventh]`.
+"""Export the trained SynergyNet for NumPy: `python -m training.export [--name eighth]`.
 
 Writes `addon_assets/synergynet.npz` from the averaged weights of `work/runs/NAME/checkpoint.pt`, batch-norm folded and
 the whitening multiplied into the heads, and prints how far NumPy's parameters are from PyTorch's.
@@ -15,7 +15,7 @@ from training.fold import folded
 from training.network import CROP, POSE
 from training.run import saved
 from training.shipped import heads_of, layers_of
-from training.train import Crops, Mirror, build_network, parameters_of
+from training.train import Crops, build_network, mirror_of_shape, parameters_of
 
 ERRORS_OF, RIDGE = 3000, 1e-3  # crops; share of each variance added to the covariance of the errors
 
@@ -51,15 +51,6 @@ def weights_of(model):
         arrays[f"{name}_weight"] = (heads.weight.double().T * std).float().contiguous().detach().numpy()
         arrays[f"{name}_bias"] = (heads.bias.double() * std + mean).float().detach().numpy()
     return arrays
-
-
-def mirror_of_shape():
-    """The matrix (92, 92) that gives a mirrored head's identity and expression."""
-    mirror, matrix = Mirror(), np.zeros((network.SHAPE, network.SHAPE), np.float32)
-    split = len(mirror.identity)
-    matrix[:split, :split] = mirror.identity
-    matrix[split + np.arange(len(mirror.expression)), split + mirror.expression] = 1
-    return matrix
 
 
 @torch.no_grad()
@@ -98,7 +89,7 @@ def load_run(name):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--name", default="seventh")
+    options.add_argument("--name", default="eighth")
     options = options.parse_args()
     model, step = load_run(options.name)
     arrays = weights_of(model) | precisions_of(model) | {"confidence": np.zeros(4, np.float32)}  # see calibrate

@@ -1,4 +1,4 @@
-"""Export the trained refinement for NumPy: `python -m training.export_refinement [--name refinement8]`.
+"""Export the trained refinement for NumPy: `python -m training.export_refinement [--name refinement10]`.
 
 Writes `addon_assets/refinement.npz` from the averaged weights of `work/runs/NAME/checkpoint.pt`, batch-norm folded,
 with the precision of the shapes it finds, and prints how far NumPy is from PyTorch.
@@ -15,10 +15,11 @@ from synergy_blender.face.network import SHAPE
 from training import sources
 from training.export import ERRORS_OF, RIDGE, half, weights_of_sight
 from training.face_points import face_points, outer_points
+from training.flatten import Flattener, between, example, mirrored
 from training.refinement import Refinement
 from training.run import saved
 from training.shipped import layers_of_sight
-from training.train_refinement import Fitted, Flattener, between, example, look_at, mirrored, tensors
+from training.train_refinement import Fitted, look_at, plain
 
 LEFT = 0.75  # of a first look's error, as the crops of this measurement are laid flat
 COMPARED = 16
@@ -35,25 +36,23 @@ def weights_of(model):
 
 @torch.no_grad()
 def found(model, flattener, pictures, state):
-    """Points (B, 268, 2) and shapes (B, 92) that a Refinement finds in pictures of heads."""
-    batch = tensors(example(flattener, pictures, state, state), "cpu")
-    colours = batch["colours"].permute(0, 3, 1, 2).float() / 127.5 - 1
-    looks, _, change = look_at(model, colours, batch)
-    return looks[-1].numpy(), (batch["state"] + change[:, :-1] * model.change_std[:-1])[:, :SHAPE].numpy()
+    """Points (B, 268, 2) and shapes (B, 92) that a Refinement finds in pictures (B, H, H, 3) uint8 of heads."""
+    made = example(flattener, pictures, state, state)
+    looks, _, change = look_at(model, plain(made), made)
+    return looks[-1], (made["state"] + change[:, :-1] * model.change_std[:-1])[:, :SHAPE]
 
 
 def precision_of(model, data, flattener):
     """The inverse covariance (92, 92) of the errors of the shape, seen both ways, on crops it was trained with."""
     rows, errors = np.sort(np.random.default_rng(0).choice(len(data), ERRORS_OF, replace=False)), []
     for some in np.array_split(rows, ERRORS_OF // 100):
-        pictures, truth, fits = data.batch(some)
-        state = between(truth, fits, np.full(len(some), LEFT))
+        pictures, (truth, fits) = data.pictures_of(some), data.states(torch.as_tensor(some))
+        state = between(truth, fits, torch.full((len(some),), LEFT))
         here = found(model, flattener, pictures, state)[1]
-        flipped = [np.ascontiguousarray(p[:, ::-1]) for p in pictures]
-        there = found(model, flattener, flipped, mirrored(state, flattener.mirror))[1]
-        true = np.concatenate([truth["identity"], truth["expression"]], 1)
+        there = found(model, flattener, pictures.flip(2), mirrored(state, flattener.mirror))[1]
+        true = torch.cat([truth["identity"], truth["expression"]], 1)
         errors.append((here + there @ flattener.mirror.T) / 2 - true)
-    errors = np.concatenate(errors).astype(float)
+    errors = torch.cat(errors).double().numpy()
     covariance = errors.T @ errors / len(errors)
     return np.linalg.inv(covariance + RIDGE * np.diag(np.diag(covariance))).astype(np.float32)
 
@@ -62,27 +61,29 @@ def load_run(name):
     """The averaged Refinement of a training run, ready for inference, and the step it was taken at."""
     state = saved(name)
     model = Refinement()
-    model.load_state_dict(state["average"])
+    model.load_state_dict(model.state_dict() | state["average"])  # light ones lack whitening
     return model.eval(), state["step"]
 
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--name", default="refinement8")
+    options.add_argument("--name", default="refinement10")
     options.add_argument("--to", type=Path, default=sources.ASSETS / "refinement.npz")
     options = options.parse_args()
     model, step = load_run(options.name)
-    data, flattener, points = Fitted("train"), Flattener(), face_points()
+    data, points = Fitted("train"), face_points()
+    flattener = Flattener(points)
     arrays = weights_of(model) | {"precision": precision_of(model, data, flattener)}
     arrays |= {"mean": points.mean, "basis": points.basis, "chart": points.chart}
     arrays["outer"] = outer_points(network.load().weights).astype(np.int32)
     assets.save(options.to, "refinement", half(arrays))
     ours = refinement.load(options.to)
-    pictures, _, fits = data.batch(np.arange(COMPARED))
-    points, shapes = found(model, flattener, pictures, fits)
+    rows = np.arange(COMPARED)
+    _, fits = data.states(torch.as_tensor(rows))
+    points, shapes = (part.numpy() for part in found(model, flattener, data.pictures_of(rows), fits))
     gaps = np.zeros(2)
-    for k, picture in enumerate(pictures):
-        head = refinement.Head(**{name: values[k] for name, values in fits.items()})
+    for k, picture in enumerate(data.shown(rows)):
+        head = refinement.Head(**{name: values[k].numpy() for name, values in fits.items()})
         seen, _, shape = ours(picture, head)
         gaps = np.maximum(gaps, [np.abs(seen - points[k, ours.outer]).max(), np.abs(shape - shapes[k]).max()])
     print(

@@ -40,7 +40,7 @@ def _shard(path):
     """The fits of one shard, by the path of its labels."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    regress = TorchImageToParameters(network.load().weights, "cpu")
+    regress = TorchImageToParameters(network.load().weights, "cuda" if torch.cuda.is_available() else "cpu")
     pictures = np.load(path.with_name(path.name.replace("labels.npz", "pictures.npy")), mmap_mode="r")
     done = path.with_name(path.name.replace("labels", "fits"))
     partial = done.with_suffix(".partial.npz")

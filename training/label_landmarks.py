@@ -6,13 +6,21 @@ MediaPipe finds no face are left out.
 """
 
 import cv2
-import mediapipe
 import numpy as np
 
 from training import sources
 
 # MediaPipe's FaceMesh expects a face that fills a good part of the picture; tiny pictures are enlarged first.
 SHORTEST_SIDE = 480
+
+
+def labeller():
+    """MediaPipe's FaceMesh; where crops are only made and learned from, it need not be there."""
+    import mediapipe
+
+    return mediapipe.solutions.face_mesh.FaceMesh(
+        static_image_mode=True, refine_landmarks=True, min_detection_confidence=0.3
+    )
 
 
 def mesh_landmarks(face_mesh, rgb):
@@ -31,9 +39,7 @@ def main():
     pictures = sources.training_portraits() + sources.synthetic_portraits(validation=True) + sources.press_portraits()
     for folder in ("london_neutral", "london_smiling"):
         pictures += sources.london_pictures(folder, validation=True)
-    face_mesh = mediapipe.solutions.face_mesh.FaceMesh(
-        static_image_mode=True, refine_landmarks=True, min_detection_confidence=0.3
-    )
+    face_mesh = labeller()
     names, landmarks, sizes = [], [], []
     for i, path in enumerate(pictures):
         rgb = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)

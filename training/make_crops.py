@@ -9,6 +9,7 @@ interrupted run goes on where it stopped: `NAME_KK_pictures.npy` (n, 192, 192, 3
 """
 
 import argparse
+import concurrent.futures
 import multiprocessing
 import os
 
@@ -164,13 +165,14 @@ def degrade(rng, picture):
 class CropMaker:
     """Draws crops with their labels from a list of portraits."""
 
-    def __init__(self, validation=False, limit=None, coarse=COARSE):
+    def __init__(self, validation=False, coarse=COARSE, part=0, parts=1):
+        """Of every so many `parts` of the portraits, one `part`."""
         self.coarse = coarse
         self.head = Head.load(sources.WORK / "head_surface.npz")
         self.landmarks = LandmarkModel.load().ibug()
         fits = np.load(sources.WORK / "portrait_fits.npz")
         wanted = sources.well_labelled(validation)
-        rows = [i for i, n in enumerate(fits["names"]) if n in wanted and fits["nme"][i] < WORST_FIT][:limit]
+        rows = [i for i, n in enumerate(fits["names"]) if n in wanted and fits["nme"][i] < WORST_FIT][part::parts]
         data = {k: fits[k] for k in ("identity", "expression", "scale", "rotation", "centre")}
         residual, points = fits["residual"], np.load(sources.WORK / "head_landmarks.npz")
         self.portraits = []
@@ -268,24 +270,20 @@ class CropMaker:
         print(f"{path.name}: {count} crops", flush=True)
 
 
-_maker = None
-
-
-def _start(coarse):
-    global _maker
+def work(jobs, coarse, part, parts):
+    """Write shards, (path, count, seed) each, with a part of the portraits."""
     cv2.setNumThreads(1)
-    _maker = CropMaker(coarse=coarse)
-
-
-def _one(job):
-    _maker.shard(*job)
+    maker = CropMaker(coarse=coarse, part=part, parts=parts)
+    for job in jobs:
+        maker.shard(*job)
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--count", type=int, default=198_000)
     arguments.add_argument("--first", type=int, default=0, help="number, and seed, of the first shard")
-    arguments.add_argument("--workers", type=int, default=2)
+    arguments.add_argument("--workers", type=int, default=2, help="processes, each with its share of the portraits")
+    arguments.add_argument("--shard", type=int, default=SHARD, help="crops in each")
     arguments.add_argument("--kind", default="train", help="what the shards are called")
     arguments.add_argument("--coarse", type=float, default=COARSE, help="share that shows no more than a crop of 120")
     options = arguments.parse_args()
@@ -293,12 +291,11 @@ def main():
     for name, size in VALIDATION.items():
         if not (CROPS / f"{name}_labels.npz").exists():
             CropMaker(validation=True).shard(CROPS / name, 2000, 10**6, exact=size)
-    shards = range(options.first, options.first - (-options.count // SHARD))
-    jobs = [(CROPS / f"{options.kind}_{k:02d}", SHARD, k) for k in shards]
-    if not jobs:
-        return
-    with multiprocessing.get_context("spawn").Pool(options.workers, _start, (options.coarse,)) as pool:
-        list(pool.imap(_one, jobs))
+    shards = range(options.first, options.first - (-options.count // options.shard))
+    jobs = [(CROPS / f"{options.kind}_{k:02d}", options.shard, k) for k in shards]
+    each = [(jobs[k :: options.workers], options.coarse, k, options.workers) for k in range(options.workers)]
+    with concurrent.futures.ProcessPoolExecutor(options.workers, multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(work, *zip(*each, strict=True)))
 
 
 if __name__ == "__main__":

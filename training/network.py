@@ -36,6 +36,8 @@ class Strided(nn.Conv2d):
     times as fast as that of a convolution in strides."""
 
     def forward(self, x):
+        if x.is_cuda:
+            return super().forward(x)
         return F.conv2d(x, self.weight, self.bias, 1, self.padding, 1, self.groups)[:, :, ::2, ::2].contiguous(
             memory_format=torch.channels_last
         )
@@ -108,9 +110,14 @@ class Sight(nn.Module):
         return torch.stack([(share.sum(2) * across).sum(2), (share.sum(3) * down).sum(2)], 2), self.near(around)
 
 
+def upside_down(points):
+    """Points (..., 2) with y down, not up, or the other way round."""
+    return torch.stack([points[..., 0], -points[..., 1]], -1)
+
+
 def look(picture, seen):
     """Features (B, K, C) of maps (B, C, H, W) at points (B, K, 2) in -1..1, y up, interpolated linearly."""
-    at = (seen.detach() * seen.new_tensor([1, -1]))[:, :, None]
+    at = upside_down(seen.detach())[:, :, None]
     found = F.grid_sample(picture.float(), at, padding_mode="border", align_corners=False)
     return found[..., 0].transpose(1, 2)
 

@@ -13,7 +13,7 @@ from synergy_blender.face import chart
 from synergy_blender.face.network import CROP, FEATURES, LANDMARKS, LOOKED, POINTS, SEEN
 from synergy_blender.face.refinement import CHANGE, FINELY, REACH, STATE
 from training import unfold
-from training.network import DEEP, DETAIL, FINE, ImageToParameters, SynergyNet, look
+from training.network import DEEP, DETAIL, FINE, ImageToParameters, SynergyNet, look, upside_down
 from training.shipped import take_shipped
 
 # Of features that are whitened: the variance, for 1 of each, up to which directions of theirs are left small, and the
@@ -88,8 +88,9 @@ class Refinement(nn.Module):
                 return torch.cat([look(detail, points), look(near, points)], 2)
 
             def in_picture(points):
-                spots = (points * points.new_tensor([1, -1]))[:, :, None]
-                found = F.grid_sample(where, spots, padding_mode="border", align_corners=False)
+                found = F.grid_sample(
+                    where, upside_down(points)[:, :, None], padding_mode="border", align_corners=False
+                )
                 return found[..., 0].transpose(1, 2)
 
             first = body.closer(at(glance))

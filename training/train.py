@@ -20,7 +20,7 @@ from training.losses import WEIGHTS, losses, total
 from training.make_crops import SIZE
 from training.network import EXPRESSION, IDENTITY, LANDMARKS, POSE, SynergyNet
 from training.revive import gatherings_of, revive
-from training.run import Run, in_background, keep_memory, saved
+from training.run import SAVED_EVERY, Run, get_ready, in_background, pinned, saved
 from training.shards import Shards
 from training.shipped import take_shipped
 
@@ -46,25 +46,18 @@ def surface_points(count=SURFACE_POINTS):
     return surface["mean"][rows], surface["identity"][:, rows], surface["expression"][:, rows]
 
 
-class Mirror:
-    """How parameters change when a crop is mirrored."""
-
-    def __init__(self):
-        surface = np.load(sources.WORK / "head_surface.npz")
-        flip = np.array([-1.0, 1, 1])
-        basis = surface["identity"]
-        mirrored = basis[:, surface["mirror"]] * flip
-        flat = basis.reshape(len(basis), -1)
-        # mirroring a component gives a combination of the components: exact for those from mirrored samples
-        self.identity = np.linalg.lstsq(flat.T, mirrored.reshape(len(basis), -1).T, rcond=None)[0].astype(np.float32)
-        other = [n.replace("Left", "#").replace("Right", "Left").replace("#", "Right") for n in NAMES]
-        self.expression = np.array([NAMES.index(n) for n in other])
-        self.pose = np.array([[1, -1, -1, -1], [-1, 1, 1, 1], [-1, 1, 1, 1]], np.float32)
-
-    def __call__(self, pose, identity, expression):
-        pose = pose * self.pose
-        pose[:, 0, 3] += SIZE
-        return pose, identity @ self.identity.T, expression[:, self.expression]
+def mirror_of_shape():
+    """The matrix (92, 92) float32 that gives a mirrored head's identity and expression."""
+    surface = np.load(sources.WORK / "head_surface.npz")
+    basis = surface["identity"]
+    flat = basis.reshape(len(basis), -1)
+    mirrored = (basis[:, surface["mirror"]] * np.array([-1.0, 1, 1])).reshape(len(basis), -1)
+    matrix = np.zeros((IDENTITY + EXPRESSION, IDENTITY + EXPRESSION), np.float32)
+    # mirroring a component gives a combination of the components: exact for those from mirrored samples
+    matrix[:IDENTITY, :IDENTITY] = np.linalg.lstsq(flat.T, mirrored.T, rcond=None)[0]
+    other = [n.replace("Left", "#").replace("Right", "Left").replace("#", "Right") for n in NAMES]
+    matrix[range(IDENTITY, IDENTITY + EXPRESSION), [IDENTITY + NAMES.index(name) for name in other]] = 1
+    return matrix
 
 
 class Crops(Shards):
@@ -101,54 +94,97 @@ def points_of(shipped):
 
 
 def augment(crops, generator):
-    """Colour jitter, grey and a random hole, on crops (B, 3, H, W) float in 0..255 -> -1..1."""
-    n = len(crops)
+    """Colour jitter and grey, on crops (B, 3, H, W) float in 0..255 -> -1..1; the generator is on their device."""
+    n, device = len(crops), crops.device
 
-    def draw(low, high):
-        return torch.empty(n, 1, 1, 1).uniform_(low, high, generator=generator).to(crops.device)
+    def draw(low, high, channels=1):
+        return torch.empty(n, channels, 1, 1, device=device).uniform_(low, high, generator=generator)
 
     grey = crops.mean(1, keepdim=True)
     saturation = draw(0.4, 1.4) * (draw(0, 1) > 0.12)
     crops = grey + saturation * (crops - grey)
     middle = crops.mean((1, 2, 3), keepdim=True)
     crops = (crops - middle) * draw(0.6, 1.4) + middle * draw(0.6, 1.4)
-    tint = torch.empty(n, 3, 1, 1).uniform_(0.88, 1.12, generator=generator).to(crops.device)
-    return (crops * tint).clamp(0, 255) / 127.5 - 1
+    return (crops * draw(0.88, 1.12, 3)).clamp(0, 255) / 127.5 - 1
 
 
-def turn_in_plane(pictures, pose, rng):
-    """Roll, scale and shift half of the crops (B, 120, 120, 3) and their poses (B, 3, 4), both in place."""
-    for i in np.flatnonzero(rng.random(len(pictures)) < 0.5):
-        roll, scale = np.radians(rng.normal(0, 9)), np.exp(rng.normal(0, 0.05))
-        cosine, sine = np.cos(roll), np.sin(roll)
-        turn = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]], np.float32)  # y up
-        middle, shift = np.array([SIZE / 2, SIZE / 2, 0]), np.append(rng.normal(0, 2, 2), 0)
-        matrix = scale * turn[:2, :2] * [[1, -1], [-1, 1]]  # y down
-        centre = SIZE / 2 - 0.5
-        offset = centre - matrix @ [centre, centre] + shift[:2] * [1, -1]
-        pictures[i] = cv2.warpAffine(
-            pictures[i], np.column_stack([matrix, offset]), (SIZE, SIZE), borderMode=cv2.BORDER_REPLICATE
-        )
-        pose[i, :, :3] = scale * turn @ pose[i, :, :3]
-        pose[i, :, 3] = scale * turn @ (pose[i, :, 3] - middle) + middle + shift
+def covering(larger, smaller):
+    """The matrix (smaller, larger) that makes a row of pixels shorter: each new one is the mean of what it covers."""
+    edges = torch.arange(smaller + 1) * (larger / smaller)
+    at = torch.arange(larger)
+    covered = torch.minimum(edges[1:, None], at + 1) - torch.maximum(edges[:-1, None], at)
+    return covered.clamp(min=0) * (smaller / larger)
+
+
+def from_afar(pictures, size):
+    """Pictures (B, H, H, 3) uint8 as float crops (B, 3, size, size), 0..255."""
+    shorter = covering(pictures.shape[1], size).to(pictures.device)
+    rows = pictures.permute(0, 3, 1, 2).float() @ shorter.T
+    return (rows.transpose(2, 3) @ shorter.T).transpose(2, 3)
+
+
+class Variations:
+    """Mirrors half of the crops (B, 3, 120, 120) and turns, scales and shifts half of them in the picture, at random,
+    with their parameters (B, 104); `mirror` (92, 92) is that of the shape."""
+
+    def __init__(self, mirror, device, seed):
+        self.generator = torch.Generator(device).manual_seed(seed)
+        flip = torch.tensor([[1.0, -1, -1, -1], [-1, 1, 1, 1], [-1, 1, 1, 1]]).ravel()
+        self.mirror = torch.block_diag(torch.diag(flip), torch.as_tensor(mirror)).to(device)
+
+    def __call__(self, crops, truth):
+        count, device = len(crops), crops.device
+        drawn = torch.empty(count, 2, device=device).uniform_(generator=self.generator) < 0.5
+        flipped, turned = drawn.T
+        roll, log_scale, right, up = torch.randn(4, count, device=device, generator=self.generator) * turned
+        mirrored = truth @ self.mirror.T
+        mirrored[:, 3] += SIZE
+        truth = torch.where(flipped[:, None], mirrored, truth)
+        angle, scale = torch.deg2rad(9 * roll), torch.exp(0.05 * log_scale)
+        cosine, sine, zero = torch.cos(angle), torch.sin(angle), torch.zeros_like(angle)
+        turn = torch.stack([cosine, -sine, zero, sine, cosine, zero, zero, zero, zero + 1], 1).view(-1, 3, 3)  # y up
+        shift, middle = torch.stack([2 * right, 2 * up, zero], 1), truth.new_tensor([SIZE / 2, SIZE / 2, 0])
+        pose = truth[:, :POSE].view(-1, 3, 4)
+        columns = scale[:, None, None] * turn @ torch.cat([pose[:, :, :3], (pose[:, :, 3] - middle)[..., None]], 2)
+        columns[:, :, 3] += middle + shift
+        truth = torch.cat([columns.flatten(1), truth[:, POSE:]], 1)
+        # where pixels of the new crops come from, in -1..1, y down
+        back = turn[:, :2, :2].transpose(1, 2) / scale[:, None, None]
+        offset = -(back @ shift[:, :2, None]) / (SIZE / 2)
+        down = truth.new_tensor([1, -1])
+        across = torch.stack([1 - 2.0 * flipped, zero + 1], 1)
+        theta = across[:, :, None] * down[:, None] * torch.cat([back * down, offset], 2)
+        grid = F.affine_grid(theta, crops.shape, align_corners=False)
+        return F.grid_sample(crops, grid, padding_mode="border", align_corners=False), truth
 
 
 @in_background
-def batches(data, mirror, size, seed):
-    """An endless stream of augmented batches: (uint8 crops, parameters)."""
+def batches(kind, size, seed):
+    """An endless stream of batches of one kind of crops: pictures (B, H, H, 3) uint8 and their parameters (B, 104).
+
+    Every round is over all crops there are by then: more may be made meanwhile.
+    """
     rng = np.random.default_rng(seed)
     while True:
+        data = Crops(kind)
         order = rng.permutation(len(data))
         for start in range(0, len(order) - size + 1, size):
-            pictures, labels = data.batch(np.sort(order[start : start + size]))
-            flip = rng.random(size) < 0.5
-            pictures[flip] = pictures[flip][:, :, ::-1]
-            mirrored = mirror(*(labels[k][flip] for k in ("pose", "identity", "expression")))
-            for name, value in zip(("pose", "identity", "expression"), mirrored, strict=True):
-                labels[name] = labels[name].copy()
-                labels[name][flip] = value
-            turn_in_plane(pictures, labels["pose"], rng)
-            yield pictures, parameters_of(labels)
+            chosen = np.sort(order[start : start + size])
+            truth = parameters_of({name: values[chosen] for name, values in data.labels.items()})
+            yield pinned(np.stack(data.shown(chosen))), pinned(truth)
+
+
+class Lessons:
+    """An endless stream of crops (B, 3, 120, 120) in -1..1, varied at random, and their parameters, on a device."""
+
+    def __init__(self, kind, size, seed, device):
+        self.stream = batches(kind, size, seed)
+        self.vary, self.device = Variations(mirror_of_shape(), device, seed), device
+
+    def __next__(self):
+        pictures, truth = (part.to(self.device, non_blocking=True) for part in next(self.stream))
+        crops, truth = self.vary(from_afar(pictures, SIZE), truth)
+        return augment(crops, self.vary.generator), truth
 
 
 @torch.no_grad()
@@ -160,15 +196,15 @@ def inherit(network, state):
 
 
 @torch.no_grad()
-def begin_with_shipped(network, arrays, data):
-    """Go on from the weights the add-on ships, with batch norms measured on crops and their landmarks, and dead units
-    begun anew."""
-    stream = batches(data, Mirror(), 50, 0)
-    generator = torch.Generator().manual_seed(0)
-    seen = [next(stream) for _ in range(MEASURED)]
-    crops = [augment(torch.as_tensor(pictures).permute(0, 3, 1, 2).float(), generator) for pictures, _ in seen]
-    landmarks = [network.points(torch.as_tensor(truth))[:, :, :68] for _, truth in seen]
+def begin_with_shipped(network, arrays, kind, device):
+    """Go on from the weights the add-on ships, with batch norms measured on crops of a kind and their landmarks, and
+    dead units begun anew. The network is moved to the device."""
     pairs = take_shipped(network, arrays)
+    network.to(device, memory_format=torch.channels_last)
+    lessons = Lessons(kind, 50, 0, device)
+    seen = [next(lessons) for _ in range(MEASURED)]
+    crops = [some for some, _ in seen]
+    landmarks = [network.points(truth)[:, :, :68] for _, truth in seen]
     inner = set(network.image_to_parameters.modules())
     for module, inputs in ((network.image_to_parameters, crops), (network.landmarks_to_parameters, landmarks)):
         unfold.measure(module, [pair for pair in pairs if (pair[0] in inner) == (inputs is crops)], inputs)
@@ -258,12 +294,13 @@ def main():
     options.add_argument("--decay", type=float, default=0.85, help="share of the run in which the rate falls")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--synergy-from", type=float, default=SYNERGY_FROM, help="share of the run it joins after")
+    options.add_argument("--kind", default="train", help="of crops to learn from, as training.make_crops names them")
+    options.add_argument("--saved-every", type=int, default=SAVED_EVERY, help="steps between checkpoints")
     options.add_argument("--without", nargs="*", default=[], choices=[*WEIGHTS], help="losses to leave out")
     options = options.parse_args()
-    keep_memory()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = get_ready()
     torch.manual_seed(options.seed)
-    data, held_back = Crops("train"), Crops("validation")
+    data, held_back = Crops(options.kind), Crops("validation")
     truth = parameters_of(data.labels)
     std = truth.std(0)
     std[-EXPRESSION:] = np.maximum(std[-EXPRESSION:], SMALLEST_STD)
@@ -276,30 +313,37 @@ def main():
     elif options.start_from:
         start = saved(options.start_from)["average"]
         whitening = start["whitening_mean"], start["whitening_std"]
-    network = build_network(whitening, shipped).to(device, memory_format=torch.channels_last)
+    network = build_network(whitening, shipped)
     if options.start_from == "shipped":
-        begin_with_shipped(network, start, data)
+        begin_with_shipped(network, start, options.kind, device)
     elif options.start_from:
         inherit(network, start)
-    run = Run(options.name, network, options.crops, options.batch, options.rate, options.decay)
+    network.to(device, memory_format=torch.channels_last)
+    run = Run(options.name, network, options.crops, options.batch, options.rate, options.decay, options.saved_every)
     enabled = {*WEIGHTS} - set(options.without)
-    generator = torch.Generator().manual_seed(options.seed + run.step)
-    stream = batches(data, Mirror(), options.batch, options.seed + run.step)
+    lessons = Lessons(options.kind, options.batch, options.seed + run.step, device)
     print(f"{len(data)} crops, {run.steps} steps of {options.batch} on {device}", flush=True)
     network.train()
+
+    def lesson(synergy):
+        """The step of a run with or without refinement and reverse module."""
+
+        def taken(crops, truth):
+            with torch.autocast(device.type, torch.bfloat16):
+                output = network(crops, synergy=synergy)
+            parts = losses(network, output, truth)
+            return total(parts, enabled), parts, None
+
+        return taken
+
+    alone, together = lesson(False), lesson(True)
     while run.step < run.steps:
-        pictures, parameters = next(stream)
-        crops = torch.as_tensor(pictures).to(device).permute(0, 3, 1, 2).float()
-        truth = torch.as_tensor(parameters).to(device)
-        crops = augment(crops, generator)
+        crops, truth = next(lessons)
         size = SMALL_SIZE if run.step < options.small * run.steps else SIZE
         if size < SIZE:
             crops = F.interpolate(crops, size, mode="area")
         crops = crops.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16):
-            output = network(crops, synergy=run.step >= options.synergy_from * run.steps)
-        parts = losses(network, output, truth)
-        run.learn(total(parts, enabled), parts)
+        run.learn(together if run.step >= options.synergy_from * run.steps else alone, crops, truth)
         if run.is_to_be_saved:
             run.save(validate(run.average, held_back, device, size))
 

@@ -123,7 +123,7 @@ def loss_of(outputs, wanted, kinds):
         truth = (kind > 0).float()
         cross = F.binary_cross_entropy_with_logits(output[:, 0], truth, reduction="none")
         chance = torch.exp(-cross)
-        score_loss = score_loss + 0.5 * ((1 - chance) ** 2 * cross)[known].sum() / faces
+        score_loss = score_loss + 0.5 * ((1 - chance) ** 2 * cross * known).sum() / faces
         at = (kind > 0)[:, None]
         # errors of place count against the side of the face, as the side's own
         side = 4.0 * 2.0 ** values[:, 3:4]
@@ -220,15 +220,19 @@ def main():
         begin_with_shipped(network, options.turned)
     run = Run(options.name, network, options.pictures, options.batch, options.rate, DECAY_SHARE)
     stream = batches(options.batch, run.step, options.turned)
+
+    def lesson(x, *levels):
+        with torch.autocast(device.type, torch.bfloat16):
+            outputs = network(x)
+        score, square = loss_of(outputs, levels[: len(outputs)], levels[len(outputs) :])
+        return score + square, {"score": score, "square": square}, None
+
     while run.step < run.steps:
         pictures, levels = next(stream)
         x = torch.as_tensor(pictures).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
         wanted = [torch.as_tensor(values).to(device) for values, _ in levels]
         kinds = [torch.as_tensor(kind).to(device) for _, kind in levels]
-        with torch.autocast(device.type, torch.bfloat16):
-            outputs = network(x.contiguous(memory_format=torch.channels_last))
-        score, square = loss_of(outputs, wanted, kinds)
-        run.learn(score + square, {"score": score, "square": square})
+        run.learn(lesson, x.contiguous(memory_format=torch.channels_last), *wanted, *kinds)
         if run.is_to_be_saved:
             arrays = weights_of(run)
             recall, alarms = evaluate(runtime.Detector(arrays), 150)

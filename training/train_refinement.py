@@ -8,60 +8,70 @@ first one mended finds what it knows. What counts is what such fits leave wrong 
 
 import argparse
 
-import cv2
 import numpy as np
 import torch
 
 from synergy_blender.face import assets, chart, network, pose
-from synergy_blender.face.fit import IDENTITY_LIMIT, POSE, View, fit
+from synergy_blender.face.fit import View, fit
 from training import linear_fit, sources
 from training.export import RIDGE
 from training.expressions import NAMES
 from training.face_points import face_points, outer_points
-from training.losses import CROP, PIXELS_PER_METRE, error_loss, wing
+from training.flatten import Flattener, between, changes, example, mirrored, vectors_of, wrong_by
+from training.losses import PIXELS_PER_METRE, error_loss, wing
 from training.refinement import Refinement, begin, grid_places
 from training.revive import gatherings_of, revive
-from training.run import Run, in_background, keep_memory, saved
+from training.run import SAVED_EVERY, Run, get_ready, in_background, pinned, saved
 from training.shards import Shards
 from training.train import SHOWN_EXPRESSIONS, augment
 
 SHAPE, LOG_ERRORS = network.SHAPE, network.LOG_ERRORS
 STILL = (0.15, 0.6, 1.25)  # share of the first look's error that is left: from, usually from, up to
 MENDED = 0.25  # share of the crops with less than usual
-JITTER = (0.012, 0.006, 0.25)  # of the pose beside: turn in radians, log of the scale, shift in pixels
 AGAIN = 0.5  # share of the crops with what the refinement left of them when it saw them last
 WEIGHTS = {"points": 0.5, "looks": 0.25, "error": 0.1, "change": 3.0, "identity": 0.5, "expression": 2.0}
 # of what the fit leaves wrong
 WEIGHTS |= {"fit_turn": 2.0, "fit_points": 1.0, "fit_identity": 1.8, "fit_expression": 8.0, "fit_units": 4.0}
 MEASURED, WHITENED = 30, 200  # batches on which the norms of shipped weights are measured, and features
 VALIDATED = 600  # crops
+SHOWN = ("square", "where", "target", "rows", "state", "changes")  # of an example, beside its colours, to learn from
+TRUE = ("identity", "expression", "scale", "rotation")
 LATELY = 0.01  # share of the newest batch in the covariance of the errors
+
+
+def tensors(arrays, device):
+    return {name: torch.as_tensor(values).to(device) for name, values in arrays.items()}
 
 
 class Fitted(Shards):
     """All crops of one kind with what is true of them, what a first look has fitted to them, and what the refinement
-    has `left` of some of them: arrays by name."""
+    has `left` of some of them: tensors by name on a device."""
 
-    def __init__(self, kind):
+    def __init__(self, kind, device="cpu"):
         super().__init__(kind, "fits")
         matrices = self.labels["pose"].astype(float)
-        self.truth = {
+        truth = {
             "identity": self.labels["identity"],
             "expression": self.labels["expression"],
             "scale": np.linalg.norm(matrices[:, 0, :3], axis=1).astype(np.float32),
             "rotation": pose.nearest_rotations(matrices).astype(np.float32),
             "shift": self.labels["pose"][:, :2, 3],
         }
-        self.left = {name: values.copy() for name, values in self.fits.items()}
+        self.device = device
+        self.truth, self.fits = (tensors(side, device) for side in (truth, self.fits))
+        self.left = {name: values.clone() for name, values in self.fits.items()}
 
-    def batch(self, chosen, again=None):
-        """Pictures, a list of (H, H, 3) uint8, and what is true and what was fitted: arrays by name. With `again` (B,),
-        what the refinement left of these."""
-        truth, fits = ({k: v[chosen] for k, v in side.items()} for side in (self.truth, self.fits))
+    def pictures_of(self, chosen):
+        """The chosen pictures (B, H, H, 3) uint8."""
+        return pinned(np.stack(self.shown(chosen)))
+
+    def states(self, chosen, again=None):
+        """What is true of chosen crops and what was fitted to them. With `again` (B,), what the refinement left of
+        these."""
+        truth, fits, left = ({k: v[chosen] for k, v in side.items()} for side in (self.truth, self.fits, self.left))
         if again is not None:
-            for name, values in fits.items():
-                values[again] = self.left[name][chosen[again]]
-        return self.shown(chosen), truth, fits
+            fits = {k: torch.where(again.view(-1, *[1] * (v.ndim - 1)), left[k], v) for k, v in fits.items()}
+        return truth, fits
 
     def leave(self, chosen, state):
         """Keep what the refinement left of crops."""
@@ -69,143 +79,42 @@ class Fitted(Shards):
             self.left[name][chosen] = values
 
 
-def turns(vectors):
-    """Rotations (B, 3, 3) about vectors (B, 3) by their lengths in radians."""
-    return np.stack([pose.turn(v) for v in vectors])
-
-
-def vectors_of(rotations):
-    """The turns (B, 3) in radians that rotations (B, 3, 3) are."""
-    return np.stack([cv2.Rodrigues(r.astype(float))[0].ravel() for r in rotations])
-
-
-def between(truth, fits, share, rng=None):
-    """Fits with a `share` (B,) of their errors left, and with an `rng` a pose a little beside that."""
-    count = len(share)
-    jitter = np.zeros((count, POSE)) if rng is None else rng.normal(0, np.repeat(JITTER, (3, 1, 2)), (count, POSE))
-    wrong = vectors_of(fits["rotation"] @ truth["rotation"].transpose(0, 2, 1))
-    mixed = {k: truth[k] + share[:, None] * (fits[k] - truth[k]) for k in ("identity", "expression", "shift")}
-    mixed["expression"] = mixed["expression"].clip(0, 1)
-    mixed["rotation"] = turns(share[:, None] * wrong + jitter[:, :3]) @ truth["rotation"]
-    mixed["scale"] = truth["scale"] * (fits["scale"] / truth["scale"]) ** share * np.exp(jitter[:, 3])
-    mixed["shift"] = mixed["shift"] + jitter[:, 4:]
-    return {k: v.astype(np.float32) for k, v in mixed.items()}
-
-
-def mirrored(state, mirror):
-    """What is true of or fitted to crops, for their mirror images."""
-    split = state["identity"].shape[1]
-    flip = network.FLIP.astype(np.float32)
-    return {
-        "identity": state["identity"] @ mirror[:split, :split].T,
-        "expression": state["expression"] @ mirror[split:, split:].T,
-        "scale": state["scale"],
-        "rotation": state["rotation"] * flip * flip[:, None],
-        "shift": np.array([CROP, 0], np.float32) + state["shift"] * flip[:2],
-    }
-
-
-class Flattener:
-    """Lays batches of crops flat by what was fitted to them."""
-
-    def __init__(self):
-        spreading = face_points()
-        self.mean, self.basis = spreading.mean, spreading.basis
-        self.spread = chart.spread(spreading.chart.astype(float))
-        regress, count = network.load(), network.POINTS
-        self.mirror = regress.mirror.astype(np.float32)
-        self.seen_mean = regress.points_mean[:count].astype(np.float32)
-        self.seen_basis = regress.points_basis[:, :count].astype(np.float32)
-
-    def posed(self, state, mean, basis):
-        """Points (B, K, 3) in crop pixels, y up."""
-        shape = np.concatenate([state["identity"], state["expression"]], 1)
-        points = mean + (shape @ basis.reshape(len(basis), -1)).reshape(len(shape), -1, 3)
-        points = points @ (state["scale"][:, None, None] * state["rotation"]).transpose(0, 2, 1)
-        points[..., :2] += state["shift"][:, None]
-        return points
-
-    def __call__(self, pictures, state):
-        """Colours (B, CELLS, CELLS, 3) uint8, how squarely cells are seen (B, CELLS, CELLS), and where cells lie in the
-        crop (B, CELLS, CELLS, 2), pixels, y up."""
-        points = self.posed(state, self.mean, self.basis)
-        count = len(points)
-        where = self.spread @ points[..., :2].transpose(1, 0, 2).reshape(points.shape[1], -1)
-        where = chart.filled_in(where).reshape(chart.CELLS, chart.CELLS, count, 2).transpose(2, 0, 1, 3).copy()
-        colours, square = [], []
-        for picture, at, scale in zip(pictures, where, state["scale"], strict=True):
-            pixels = len(picture) / CROP
-            x, y = at[..., 0] * pixels - 0.5, (CROP - at[..., 1]) * pixels - 0.5
-            colours.append(cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
-            square.append(chart.facing(at, scale))
-        return np.array(colours), np.array(square), where
-
-
-def state_rows(state):
-    """What the refinement is told of fits (B, 95)."""
-    return np.concatenate([state["identity"], state["expression"], state["rotation"][:, 2]], 1)
-
-
-def changes(truth, state):
-    """How the shape must change, and the rotation, in the head's frame, and the log of the scale (B, 96)."""
-    turn = vectors_of(state["rotation"].transpose(0, 2, 1) @ truth["rotation"])
-    return np.concatenate(
-        [
-            truth["identity"] - state["identity"],
-            truth["expression"] - state["expression"],
-            turn,
-            np.log(truth["scale"] / state["scale"])[:, None],
-        ],
-        1,
-    ).astype(np.float32)
-
-
-def example(flattener, pictures, truth, state):
-    """Everything a batch needs: arrays by name."""
-    colours, square, where = flattener(pictures, state)
-    rows = (state["scale"][:, None, None] * state["rotation"][:, :2]).astype(np.float32)
-    points = flattener.seen_mean, flattener.seen_basis
-    return {
-        "colours": colours,
-        "square": square,
-        "where": where,
-        "before": flattener.posed(state, *points)[..., :2],
-        "target": flattener.posed(truth, *points)[..., :2],
-        "rows": rows,
-        "state": state_rows(state),
-        "changes": changes(truth, state),
-    }
-
-
-def wrong_by(truth, unknowns):
-    """Fits that are wrong by unknowns (B, 98) of `training.linear_fit`."""
-    shape, pose_step = linear_fit.shape_of(unknowns)
-    split = shape.shape[1] - len(NAMES)
-    return {
-        "identity": (truth["identity"] + shape[:, :split]).clip(-IDENTITY_LIMIT, IDENTITY_LIMIT),
-        "expression": (truth["expression"] + shape[:, split:]).clip(0, 1),
-        "scale": truth["scale"] * np.exp(pose_step[:, 3].clip(-0.3, 0.3)),
-        "rotation": (turns(pose_step[:, :3]) @ truth["rotation"]).astype(np.float32),
-        "shift": truth["shift"] + pose_step[:, 4:],
-    }
-
-
 @in_background
-def batches(data, flattener, size, seed):
-    """An endless stream of batches laid flat: rows of the crops, whether mirrored, truth, example."""
+def batches(data, size, seed):
+    """An endless stream of batches: rows of the crops (B,), and their pictures (B, H, H, 3) uint8."""
     rng = np.random.default_rng(seed)
     while True:
         order = rng.permutation(len(data))
         for start in range(0, len(order) - size + 1, size):
             chosen = np.sort(order[start : start + size])
-            pictures, truth, fits = data.batch(chosen, rng.random(size) < AGAIN)
-            flipped = rng.random() < 0.5
-            if flipped:
-                pictures = [np.ascontiguousarray(p[:, ::-1]) for p in pictures]
-                truth, fits = (mirrored(side, flattener.mirror) for side in (truth, fits))
-            little = rng.random(size) < MENDED
-            share = rng.uniform(np.where(little, STILL[0], STILL[1]), np.where(little, STILL[1], STILL[2]))
-            yield chosen, flipped, truth, example(flattener, pictures, truth, between(truth, fits, share, rng))
+            yield pinned(chosen), data.pictures_of(chosen)
+
+
+class Lessons:
+    """An endless stream of crops laid flat by what was fitted to them, or by something between that and the truth:
+    rows of the crops, whether mirrored, what is true, and an example."""
+
+    def __init__(self, data, flattener, size, seed):
+        self.stream, self.data, self.flattener = batches(data, size, seed), data, flattener
+        self.flips = np.random.default_rng(seed)
+        self.generator = torch.Generator(data.device).manual_seed(seed)
+
+    def __next__(self):
+        chosen, pictures = (part.to(self.data.device, non_blocking=True) for part in next(self.stream))
+        again, little, within = torch.empty(3, len(chosen), device=pictures.device).uniform_(generator=self.generator)
+        truth, fits = self.data.states(chosen, again < AGAIN)
+        flipped = self.flips.random() < 0.5
+        if flipped:
+            pictures = pictures.flip(2)
+            truth, fits = (mirrored(side, self.flattener.mirror) for side in (truth, fits))
+        least, usual, most = STILL
+        share = torch.where(little < MENDED, least + (usual - least) * within, usual + (most - usual) * within)
+        state = between(truth, fits, share, self.generator)
+        return chosen, flipped, truth, example(self.flattener, pictures, truth, state)
+
+    def colours(self, example):
+        """An example's colours in -1..1, varied at random."""
+        return augment(example["colours"], self.generator)
 
 
 def laid_flat(colours, square):
@@ -220,19 +129,15 @@ class Losses:
 
     def __init__(self, model, flattener, outer):
         """Of the points, only `outer` ones can be seen."""
-        device = outer.device
         self.std, self.outer = model.change_std, outer
-        self.mean, self.basis, self.dense = (
-            torch.as_tensor(a, device=device)
-            for a in (flattener.seen_mean, flattener.seen_basis, flattener.basis.reshape(SHAPE, -1))
-        )
+        self.mean, self.basis, self.dense = flattener.seen_mean, flattener.seen_basis, flattener.basis.flatten(1)
         self.split = SHAPE - len(NAMES)
         self.covariance = torch.diag(self.std[:SHAPE] ** 2).double()
 
     @property
     def precision(self):
         """The inverse covariance (92, 92) of the errors of shapes seen of late."""
-        return torch.linalg.inv(self.covariance + RIDGE * torch.diag(torch.diag(self.covariance)))
+        return torch.linalg.inv_ex(self.covariance + RIDGE * torch.diag(torch.diag(self.covariance)))[0]
 
     def moved(self, shape):
         """How far a shape (B, 92) wrong by that much moves points, in pixels: the mean distance by identity, and the
@@ -278,39 +183,50 @@ class Losses:
         return parts, fitted.detach()
 
 
-def look_at(model, colours, batch):
-    """The output of a Refinement for colours (B, 3, H, W) in -1..1 of a batch."""
-    where = batch["where"].permute(0, 3, 1, 2).contiguous()
-    return model(laid_flat(colours, batch["square"]), batch["state"], where, batch["rows"])
+def look_at(model, colours, example):
+    """The output of a Refinement for colours (B, 3, H, W) in -1..1 of an example."""
+    return model(laid_flat(colours, example["square"]), example["state"], example["where"], example["rows"])
+
+
+def plain(example):
+    """An example's colours in -1..1."""
+    return example["colours"] / 127.5 - 1
 
 
 @torch.no_grad()
-def validate(model, data, flattener, losses, device):
+def validate(model, data, flattener, losses):
     """What is left of exact-truth crops: of 68 points seen (NME), and by the fit to them after the first look's, of the
     turn, of identity and of how shown expressions correlate with the truth."""
     model.eval()
-    marks, outer = network.LANDMARKS, losses.outer.cpu().numpy()
+    marks, outer = network.LANDMARKS, losses.outer
     kept = {name: [] for name in ("before", "seen", "turn_before", "turn", "found", "true", "plain", "dense")}
-    identity = flattener.basis[:40].reshape(40, -1)
-    mean, basis = flattener.seen_mean[outer].astype(float), flattener.seen_basis[:, outer].astype(float)
-    precision = losses.precision.cpu().numpy()
+    identity, mean, basis, precision = (
+        values.double().cpu().numpy()
+        for values in (
+            flattener.basis[:40].flatten(1),
+            flattener.seen_mean[outer],
+            flattener.seen_basis[:, outer],
+            losses.precision,
+        )
+    )
     for start in range(0, min(len(data), VALIDATED), 100):
-        pictures, truth, fits = data.batch(np.arange(start, min(start + 100, len(data))))
-        made = example(flattener, pictures, truth, fits)
-        batch = tensors(made, device)
-        colours = batch["colours"].permute(0, 3, 1, 2).float() / 127.5 - 1
-        looks, log_errors, change = look_at(model, colours, batch)
-        found = batch["state"][:, :SHAPE] + (change * model.change_std)[:, :SHAPE]
-        target = batch["target"][:, :marks]
+        rows = np.arange(start, min(start + 100, len(data)))
+        truth, fits = data.states(torch.as_tensor(rows))
+        made = example(flattener, data.pictures_of(rows).to(data.device), truth, fits)
+        looks, log_errors, change = look_at(model, plain(made), made)
+        found = made["state"][:, :SHAPE] + (change * model.change_std)[:, :SHAPE]
+        target = made["target"][:, :marks]
         box = (target.amax(1) - target.amin(1)).prod(1).sqrt()
-        for name, points in (("before", batch["before"]), ("seen", looks[-1])):
+        for name, points in (("before", made["before"]), ("seen", looks[-1])):
             kept[name] += ((points[:, :marks] - target).norm(dim=2).mean(1) / box).tolist()
         seen, errors, shape = (
-            a.double().cpu().numpy() for a in (looks[-1], log_errors.clamp(*LOG_ERRORS).exp(), found)
+            a.double().cpu().numpy()
+            for a in (looks[-1][:, outer], log_errors[:, outer].clamp(*LOG_ERRORS).exp(), found)
         )
-        for k in range(len(pictures)):
+        truth, fits = ({k: v.double().cpu().numpy() for k, v in side.items()} for side in (truth, fits))
+        for k in range(len(rows)):
             start_pose = np.column_stack([fits["scale"][k] * fits["rotation"][k], [*fits["shift"][k], 0]])
-            view = View(seen[k, outer], errors[k, outer], shape[k, :40], shape[k, 40:], precision, start_pose)
+            view = View(seen[k], errors[k], shape[k, :40], shape[k, 40:], precision, start_pose)
             one = fit(mean, basis, [view])
             kept["turn"].append(one.rotation[0] @ truth["rotation"][k].T)
             kept["turn_before"].append(fits["rotation"][k] @ truth["rotation"][k].T)
@@ -321,7 +237,7 @@ def validate(model, data, flattener, losses, device):
     model.train()
     kept = {name: np.array(values) for name, values in kept.items()}
     for name in ("turn_before", "turn"):
-        kept[name] = np.degrees(np.linalg.norm(vectors_of(kept[name]), axis=1))
+        kept[name] = np.degrees(vectors_of(torch.as_tensor(kept[name])).norm(dim=1).numpy())
     columns = [NAMES.index(name) for name in SHOWN_EXPRESSIONS]
     alike = [round(float(np.corrcoef(kept["found"][:, k], kept["true"][:, k])[0, 1]), 3) for k in columns]
     means = {name: round(float(kept[name].mean()), 4) for name in ("before", "seen", "turn_before", "turn")}
@@ -329,20 +245,15 @@ def validate(model, data, flattener, losses, device):
     return means | dict(zip(SHOWN_EXPRESSIONS, alike, strict=True))
 
 
-def tensors(batch, device):
-    return {name: torch.as_tensor(value).to(device) for name, value in batch.items()}
-
-
 def begun(shipped, data, flattener, size):
     """A Refinement that starts from the weights of the shipped SynergyNet, its norms measured on batches of a size."""
-    stream, generator = batches(data, flattener, size, 0), torch.Generator().manual_seed(0)
-    seen = [tensors(next(stream)[3], "cpu") for _ in range(MEASURED)]
-    seen = [laid_flat(augment(one["colours"].permute(0, 3, 1, 2).float(), generator), one["square"]) for one in seen]
-    model = begin(shipped, [one[:, :3] for one in seen])
+    lessons = Lessons(data, flattener, size, 0)
+    seen = [next(lessons)[3] for _ in range(MEASURED)]
+    model = begin(shipped, [laid_flat(lessons.colours(one), one["square"])[:, :3].cpu() for one in seen])
     model.at.copy_(torch.as_tensor(grid_places(shipped, SHAPE - len(NAMES) + NAMES.index("jawOpen"))))
-    spread = changes(data.truth, data.fits).std(0)
-    model.change_std.copy_(torch.as_tensor(np.maximum(spread, 0.1 * np.median(spread[:SHAPE]))))
-    model.change_std[SHAPE:] = torch.as_tensor(spread[SHAPE:])
+    spread = changes(data.truth, data.fits).std(0).cpu()
+    model.change_std.copy_(spread.clamp(min=0.1 * spread[:SHAPE].median()))
+    model.change_std[SHAPE:] = spread[SHAPE:]
     return model
 
 
@@ -351,12 +262,12 @@ def prepare(model, data, flattener, size):
     """Begin dead units of a Refinement anew, and let its last layers learn of features whitened as they are now on
     batches of a size."""
     model.eval()
-    stream = batches(data, flattener, size, 0)
-    shown = [tensors(next(stream)[3], "cpu") for _ in range(WHITENED)]
+    lessons = Lessons(data, flattener, size, 0)
+    shown = [next(lessons)[3] for _ in range(WHITENED)]
 
     def show():
-        for batch in shown:
-            look_at(model, batch["colours"].permute(0, 3, 1, 2).float() / 127.5 - 1, batch)
+        for one in shown:
+            look_at(model, plain(one), one)
 
     deeper, change = layers = model.deeper.plain(), model.change.plain()
     print(f"{revive(gatherings_of(model.body, change, deeper), show)} units begun anew", flush=True)
@@ -365,8 +276,8 @@ def prepare(model, data, flattener, size):
     show()
     for hook in hooks:
         hook.remove()
-    for (layer, told), plain in zip(rows.items(), layers, strict=True):
-        layer.take(plain, torch.cat(told))
+    for (layer, told), as_they_are in zip(rows.items(), layers, strict=True):
+        layer.take(as_they_are, torch.cat(told))
 
 
 def main():
@@ -378,38 +289,42 @@ def main():
     options.add_argument("--decay", type=float, default=0.7, help="share of the run in which the rate falls")
     options.add_argument("--start-from", help="name of the run whose weights it starts from, not SynergyNet's")
     options.add_argument("--kind", default="train", help="of crops to learn from, as training.make_crops names them")
+    options.add_argument("--saved-every", type=int, default=SAVED_EVERY, help="steps between checkpoints")
     options.add_argument("--seed", type=int, default=0)
     options = options.parse_args()
-    keep_memory()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = get_ready()
     torch.manual_seed(options.seed)
-    data, held_back, flattener = Fitted(options.kind), Fitted("large"), Flattener()
+    data, held_back, flattener = Fitted(options.kind, device), Fitted("large", device), Flattener(face_points(), device)
     shipped = assets.load(sources.ASSETS / "synergynet.npz", "SynergyNet")
     if options.start_from:
         model = Refinement()
-        model.load_state_dict(saved(options.start_from)["average"])
+        model.load_state_dict(model.state_dict() | saved(options.start_from)["average"])  # light ones lack whitening
     else:
         model = begun(shipped, data, flattener, options.batch)
-    prepare(model, data, flattener, options.batch)
     model = model.to(device, memory_format=torch.channels_last)
-    run = Run(options.name, model, options.crops, options.batch, options.rate, options.decay)
-    generator = torch.Generator().manual_seed(options.seed + run.step)
-    stream = batches(data, flattener, options.batch, options.seed + run.step)
+    prepare(model, data, flattener, options.batch)
+    schedule = options.crops, options.batch, options.rate, options.decay, options.saved_every
+    run = Run(options.name, model, *schedule, recorded=False)
+    lessons = Lessons(data, flattener, options.batch, options.seed + run.step)
     losses = Losses(model, flattener, torch.as_tensor(outer_points(shipped), device=device))
     print(f"{len(data)} crops, {run.steps} steps of {options.batch} on {device}", flush=True)
     model.train()
-    while run.step < run.steps:
-        chosen, flipped, truth, made = next(stream)
-        batch = tensors(made, device)
-        colours = augment(batch["colours"].permute(0, 3, 1, 2).float(), generator)
+
+    def lesson(colours, *told):
+        made, truth = dict(zip(SHOWN, told, strict=False)), dict(zip(TRUE, told[len(SHOWN) :], strict=True))
         with torch.autocast(device.type, torch.bfloat16):
-            output = look_at(model, colours, batch)
-        parts, wrong = losses(output, batch, tensors(truth, device))
-        run.learn(sum(WEIGHTS[name] * value for name, value in parts.items()), parts)
-        left = wrong_by(truth, wrong.cpu().numpy())
+            output = look_at(model, colours, made)
+        parts, wrong = losses(output, made, truth)
+        return sum(WEIGHTS[name] * value for name, value in parts.items()), parts, wrong
+
+    while run.step < run.steps:
+        chosen, flipped, truth, made = next(lessons)
+        told = (*(made[name] for name in SHOWN), *(truth[name] for name in TRUE))
+        wrong = run.learn(lesson, lessons.colours(made), *told)
+        left = wrong_by(truth, wrong)
         data.leave(chosen, mirrored(left, flattener.mirror) if flipped else left)
         if run.is_to_be_saved:
-            run.save(validate(run.average, held_back, flattener, losses, device))
+            run.save(validate(run.average, held_back, flattener, losses))
 
 
 if __name__ == "__main__":

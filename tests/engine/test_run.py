@@ -1,0 +1,41 @@
+"""A training run that is interrupted goes on as if it had not been."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from training import run, sources  # noqa: E402
+
+STEPS, BATCH = 40, 4
+
+
+def trained(name, until):
+    """A run on a line to be learned, up to some step."""
+    torch.manual_seed(0)
+    model = torch.nn.Linear(3, 1)
+    learner = run.Run(name, model, STEPS * BATCH, BATCH, 0.1, 0.5, saved_every=10)
+
+    def lesson(rows, truth):
+        loss = (model(rows) - truth).square().mean()
+        return loss, {"square": loss}, rows.sum()
+
+    while learner.step < until:
+        rows = torch.randn(BATCH, 3, generator=torch.Generator().manual_seed(learner.step))
+        assert learner.learn(lesson, rows, rows.sum(1, keepdim=True)) == rows.sum()
+        if learner.is_to_be_saved:
+            learner.save({"loss": 0.0})
+    return learner
+
+
+def test_an_interrupted_run_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "WORK", tmp_path)
+    monkeypatch.setattr(run, "WARM_UP_STEPS", 5)
+    whole = trained("whole", STEPS)
+    trained("parts", 27)  # last saved at 20
+    resumed = trained("parts", STEPS)
+    for mine, theirs in ((whole.model, resumed.model), (whole.average, resumed.average)):
+        for name, values in mine.state_dict().items():
+            torch.testing.assert_close(values, theirs.state_dict()[name])
+    rows = torch.randn(100, 3)
+    assert (whole.model(rows) - rows.sum(1, keepdim=True)).abs().mean() < 0.2
+    assert run.saved("whole")["step"] == STEPS
