@@ -1,8 +1,8 @@
 """What is found at each rule for faces that the detector doubts: `python -m training.doubtful_faces [--pictures 900]`.
 
 Prints recall and false alarms per picture on composed pictures of training portraits, and false alarms on pictures
-without faces, so that `face.faces` can be given the least score that is looked at, and the error up to which the
-network recognises a face, without looking at what validates it.
+without faces, so that `face.faces` can be given the least score that is looked at, the error up to which the network
+recognises a face, and that up to which a closer look sees one, without looking at what validates it.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from training.train_detector import hits, squares_of
 LEAST = 0.3  # score that is looked at here
 SCORES, POWERS = (0.65, 0.6, 0.5, 0.4, 0.3), (0.5, 0.8)
 ERRORS = (3.2, 4.0, 4.5, 5.0, 6.0)
+CLOSER = (3.6, 4.4, 5.3, 6.0, 7.0)  # errors of the closer look
 FACE_FREE = 600  # pictures without faces, of those that the detector has seen as such
 SEED = 3 * 10**6
 
@@ -33,20 +34,22 @@ def pictures_and_faces(half, pictures):
 
 
 def looked_at(half, pictures):
-    """For each of some pictures the squares (n, 3) of its faces, and those found in it: rows (m, 6) of the detector's
+    """For each of some pictures the squares (n, 3) of its faces, and those found in it: rows (m, 7) of the detector's
     score, that of both its looks (the same where nothing is doubted), the error that the network expects (0 there),
-    and the square."""
+    that of the closer look (0 where none is taken), and the square."""
     find, seen = detector.load(), []
     for picture, truth in pictures_and_faces(half, pictures):
         rows = []
         for face in find(picture, LEAST):
             if face.score >= faces.CERTAIN:
-                rows.append([face.score, face.score, 0.0, *face.centre, face.side])
-            else:
-                closer = faces.doubted(picture, face, network.load())
-                score = faces.considered(picture, face, find)
-                rows.append([face.score, score, closer.view.errors.mean(), *faces.square_of(closer)])
-        seen.append((truth, np.array(rows).reshape(-1, 6)))
+                rows.append([face.score, face.score, 0.0, 0.0, *face.centre, face.side])
+                continue
+            once, score = faces.doubted(picture, face, network.load()), faces.considered(picture, face, find)
+            error, square, closer = once.view.errors.mean(), faces.square_of(once), 0.0
+            if face.score >= faces.PROPOSED <= score and error < faces.enough(score, *faces.RECOGNISED):
+                closer = faces.closer(picture, face, square).view.errors.mean()
+            rows.append([face.score, score, error, closer, *square])
+        seen.append((truth, np.array(rows).reshape(-1, 7)))
     return seen
 
 
@@ -60,21 +63,25 @@ def main():
             seen += half[: options.pictures // 2]
             bare += half[options.pictures // 2 :]
 
-    def found_by(score, *rule):
+    def found_by(least, rule=faces.RECOGNISED, closest=faces.SEEN):
         for truth, rows in seen + bare:
-            first, both, error = rows[:, :3].T
-            kept = (first >= score) & (both >= faces.PROPOSED) & (error < faces.enough(both, *rule))
-            yield hits(squares_of(detector.keep_best(rows[kept][:, [0, 3, 4, 5]])), truth)
+            first, both, error, closer = rows[:, :4].T
+            kept = (first >= least) & (both >= faces.PROPOSED) & (error < faces.enough(both, *rule))
+            kept &= closer < faces.enough(np.maximum(first, both), *closest)
+            yield hits(squares_of(detector.keep_best(rows[kept][:, [0, 4, 5, 6]])), truth)
 
-    total = sum(len(truth) for truth, _ in seen)
+    def figures(*rule, **closest):
+        found, wrong = np.array(list(found_by(*rule, **closest))).T
+        alarms, free = wrong[: len(seen)].mean(), wrong[len(seen) :].mean()
+        return f"{found.sum() / sum(len(truth) for truth, _ in seen):16.1%} {alarms:8.3f} {free:8.3f}"
+
     print("score, power  " + "  ".join(f"error {error}: recall, false, face-free" for error in ERRORS))
     for score, power in itertools.product(SCORES, POWERS):
-        text = []
-        for error in ERRORS:
-            found, wrong = np.array(list(found_by(score, error, power))).T
-            alarms, free = wrong[: len(seen)].mean(), wrong[len(seen) :].mean()
-            text.append(f"{found.sum() / total:16.1%} {alarms:8.3f} {free:8.3f}")
-        print(f"{score:5.2f} {power:6.1f}" + "  ".join(text), flush=True)
+        text = "  ".join(figures(score, (error, power)) for error in ERRORS)
+        print(f"{score:5.2f} {power:6.1f}{text}", flush=True)
+    print("by the rule in use, and a closer look")
+    for error, power in itertools.product(CLOSER, POWERS):
+        print(f"error {error}, power {power}: {figures(faces.PROPOSED, closest=(error, power))}", flush=True)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,10 @@ CERTAIN, PROPOSED = 0.95, 0.5  # scores of the detector
 NEAR, ALIKE = 0.4, 0.7  # of its side, and logarithm to base 2: where and how large a face is found again
 TURNED = 0.7  # score from which a doubtful face is looked at whichever way up it may be
 MOST = 16  # doubtful ones that are looked at, the likeliest: each costs as much as a face
-# Mean error expected of the points, crop pixels, up to which an even chance becomes a face, and the power of the odds
-# that this grows with: chosen for few false alarms on pictures without faces (`training.doubtful_faces`).
-RECOGNISED, BY_ODDS = 4.0, 0.8
+# Mean errors expected of the points, crop pixels, up to which an even chance becomes a face, and the power of the odds
+# that they grow with, at the first look and at the closer one: chosen for few false alarms on pictures without faces
+# (`training.doubtful_faces`).
+RECOGNISED, SEEN = (5.0, 0.8), (5.3, 0.5)
 
 
 def find(image):
@@ -31,12 +32,11 @@ def find(image):
         if score < PROPOSED:
             return None
         seen = doubted(image, face, regress)
-        if seen.view.errors.mean() >= enough(score):
+        if seen.view.errors.mean() >= enough(score, *RECOGNISED):
             return None
-        x, y, side = square_of(seen)
-        nearer = look.closer(image, detector.Face((x, y), side, face.score), regress)
-        clear = nearer.view.errors.mean() < enough(max(score, face.score))
-        return [face.score, x, y, side] if clear else None
+        square = square_of(seen)
+        clear = closer(image, face, square).view.errors.mean() < enough(max(score, face.score), *SEEN)
+        return [face.score, *square] if clear else None
 
     found = [recognised(face) for face in likely[len(certain) :][:MOST]]
     rows = [[face.score, *face.centre, face.side] for face in certain] + [row for row in found if row]
@@ -63,6 +63,11 @@ def square_of(seen):
     return np.hstack(look.square_about(seen, look.fitted([seen])))
 
 
-def enough(score, error=RECOGNISED, power=BY_ODDS):
+def closer(image, face, square):
+    """A closer Look at a detector's Face where a first one saw it, in a square (3,)."""
+    return look.closer(image, detector.Face(tuple(square[:2]), square[2], face.score), network.load())
+
+
+def enough(score, error, power):
     """The error below which what the detector gives a score of 0..1 is a face."""
     return error * (score / (1 - score)) ** power

@@ -1,4 +1,4 @@
-"""A training run that is interrupted goes on as if it had not been."""
+"""A training run that is interrupted goes on as if it had not been, and its weights can be sent elsewhere."""
 
 import pytest
 
@@ -39,3 +39,27 @@ def test_an_interrupted_run_goes_on(tmp_path, monkeypatch):
     rows = torch.randn(100, 3)
     assert (whole.model(rows) - rows.sum(1, keepdim=True)).abs().mean() < 0.2
     assert run.saved("whole")["step"] == STEPS
+
+
+def test_light_weights_say_what_the_whole_ones_say(tmp_path, monkeypatch):
+    pytest.importorskip("cv2")
+    from training.elsewhere import light
+    from training.export_refinement import load_run
+    from training.refinement import Refinement
+
+    monkeypatch.setattr(sources, "WORK", tmp_path)
+    torch.manual_seed(0)
+    model = Refinement()
+    rows = torch.randn(200, model.deeper.in_features) + 1
+    model.deeper.take(torch.nn.Linear(*model.deeper.weight.T.shape), rows)
+    for name in ("whole", "light"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+    torch.save({"average": model.state_dict(), "step": 7}, tmp_path / "runs" / "whole" / "checkpoint.pt")
+    torch.save(light("whole"), tmp_path / "runs" / "light" / "checkpoint.pt")
+    back, step = load_run("light")
+    assert step == 7
+    said = model.deeper(rows)
+    assert (back.deeper(rows) - said).abs().max() < 5e-3 * said.std()
+    crops = torch.randn(2, 4, 120, 120)
+    features = [one.body.features.eval()(crops) for one in (model, back)]
+    assert (features[0] - features[1]).abs().max() < 0.01 * features[0].std()

@@ -198,7 +198,7 @@ def test_colour_that_no_skin_has_is_taken_off_a_cheek_but_not_off_lips(astronaut
     def kept(middle):
         lit = reddened(middle)
         more = [redness(lit, middle, delit) - redness(picture, middle, delit) for delit in (0.0, 1.0)]
-        assert more[0] > 0.2
+        assert more[0] > 0.15  # the paint shows
         return more[1] / more[0]
 
     less_on_cheek, as_on_lips = kept(cheek), kept(lips)
