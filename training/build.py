@@ -44,21 +44,11 @@ SHARPER = (
     ("--name", "refinement4", "--start-from", "refinement2", "--crops", "160000", "--rate", "1e-3", "--decay", "0.9"),
     ("--name", "refinement5", "--start-from", "refinement4", "--crops", "72000", "--rate", "8e-4", "--decay", "1"),
 )
+ON_GPU_TOO = ("--batch", "192", "--rate", "2.4e-3", "--decay", "0.9")
 REVIVED = (
     ("--name", "refinement7", "--start-from", "refinement5", "--crops", "340000", "--rate", "1e-3", "--decay", "0.9"),
     ("--name", "refinement8", "--start-from", "refinement7", "--crops", "280000", "--rate", "1e-3", "--decay", "0.9"),
-    (
-        "--name",
-        "refinement9",
-        "--start-from",
-        "refinement8",
-        "--crops",
-        "1000000",
-        "--batch",
-        "192",
-        "--rate",
-        "2.4e-3",
-    ),
+    ("--name", "refinement9", "--start-from", "refinement8", "--crops", "1000000", *ON_GPU_TOO),
     ("--name", "refinement10", "--start-from", "refinement9", "--crops", "260000", "--rate", "5e-4", "--decay", "1"),
 )
 DETECTORS = (

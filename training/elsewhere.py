@@ -18,8 +18,8 @@ import torch
 
 from training import sources
 from training.export_refinement import load_run
-from training.make_crops import CROPS, SIZE, WORST_FIT
-from training.portrait_texture import LARGEST_PHOTO
+from training.make_crops import CROPS, SIZE, believed
+from training.portrait_texture import shrunk
 from training.run import saved
 
 PACK = sources.WORK / "pack"
@@ -49,16 +49,12 @@ def pack_portraits(tar):
     for name in ("head_surface.npz", "head_landmarks.npz"):
         tar.add(sources.WORK / name, f"work/{name}")
     fits = dict(np.load(sources.WORK / "portrait_fits.npz"))
-    wanted = sources.well_labelled()
-    rows = [i for i, n in enumerate(fits["names"]) if n in wanted and fits["nme"][i] < WORST_FIT]
+    rows = believed(fits)
     fits = {k: v[rows].astype(np.float32) if v.dtype == float else v[rows] for k, v in fits.items()}
     for i, name in enumerate(fits["names"]):
-        photo = cv2.imread(str(sources.DATA / name))
-        shrink = min(1.0, LARGEST_PHOTO / max(photo.shape[:2]))
-        if shrink < 1:
-            photo = cv2.resize(photo, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
-            fits["scale"][i] *= shrink
-            fits["centre"][i] *= shrink
+        photo, shrink = shrunk(cv2.imread(str(sources.DATA / name)))
+        fits["scale"][i] *= shrink
+        fits["centre"][i] *= shrink
         _add(tar, f"data/{name}", _webp(photo))
     sent = set(fits["names"])
     # which portraits are held back is told by their places among all, so that the others are there by name

@@ -162,6 +162,13 @@ def degrade(rng, picture):
     return picture
 
 
+def believed(fits, validation=False):
+    """Rows of the portraits that crops show: labelled well and fitted well."""
+    wanted = sources.well_labelled(validation)
+    rows = enumerate(zip(fits["names"], fits["nme"], strict=True))
+    return [i for i, (name, nme) in rows if name in wanted and nme < WORST_FIT]
+
+
 class CropMaker:
     """Draws crops with their labels from a list of portraits."""
 
@@ -171,8 +178,7 @@ class CropMaker:
         self.head = Head.load(sources.WORK / "head_surface.npz")
         self.landmarks = LandmarkModel.load().ibug()
         fits = np.load(sources.WORK / "portrait_fits.npz")
-        wanted = sources.well_labelled(validation)
-        rows = [i for i, n in enumerate(fits["names"]) if n in wanted and fits["nme"][i] < WORST_FIT][part::parts]
+        rows = believed(fits, validation)[part::parts]
         data = {k: fits[k] for k in ("identity", "expression", "scale", "rotation", "centre")}
         residual, points = fits["residual"], np.load(sources.WORK / "head_landmarks.npz")
         self.portraits = []

@@ -133,15 +133,21 @@ def plain_colours(head, vertices, skin, iris):
     return colour
 
 
+def shrunk(photo):
+    """A photo no larger than it is looked at, and by what it was made smaller."""
+    shrink = min(1.0, LARGEST_PHOTO / max(photo.shape[:2]))
+    if shrink < 1:
+        photo = cv2.resize(photo, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    return photo, shrink
+
+
 def build(head, photo, identity, expression, scale, rotation, centre, marks):
     """A Portrait from a photo and the parameters fitted to it (picture frame of that photo).
 
     `marks`, (triangles (K,), weights (K, 3), offsets (K, 2) in metres, y up): points of the head and how far from them
     the photo shows them; its picture is laid on the head accordingly.
     """
-    shrink = min(1.0, LARGEST_PHOTO / max(photo.shape[:2]))
-    if shrink < 1:
-        photo = cv2.resize(photo, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    photo, shrink = shrunk(photo)
     scale, centre = scale * shrink, centre * shrink
     height, width = photo.shape[:2]
     vertices = head.shape(identity, expression)
