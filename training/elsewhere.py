@@ -1,9 +1,9 @@
-"""Take the workshop to a machine that has a GPU and little else: `python -m training.elsewhere pack RUN`.
+"""Take the workshop to a machine that has a GPU and little else: `python -m training.elsewhere pack`.
 
-`pack` writes two files into `work/pack`, small enough to be sent: `portraits.tar`, what `training.make_crops` needs,
-with photos no larger than it looks at them, and crops held back; and `start.tar`, the weights of a run of the
-refinement to start from. There, beside a copy of the project, `unpack FILE...` lays them out as the workshop expects
-them, and `light RUN...` writes the averaged weights of runs, small enough to be sent back as checkpoints, to `--to`.
+`pack` writes `work/pack/portraits.tar`, small enough to be sent: what `training.make_crops` needs, with photos no
+larger than it looks at them, and crops held back. There, beside a copy of the project, `unpack FILE` lays them out as
+the workshop expects them, and `light RUN...` writes the averaged weights of runs, small enough to be sent back as
+checkpoints, to `--to`.
 """
 
 import argparse
@@ -67,10 +67,8 @@ def pack_portraits(tar):
 
 def pack_held_back(tar):
     """Crops that runs are validated on."""
-    for part in ("labels", "fits"):
-        arrays = dict(np.load(CROPS / f"{HELD_BACK}_{part}.npz"))
-        arrays = {name: values[:SHOWN] for name, values in arrays.items()}
-        _add(tar, f"work/crops/{HELD_BACK}_{part}.npz", _saved(lambda file, all_: np.savez(file, **all_), arrays))
+    arrays = {name: values[:SHOWN] for name, values in np.load(CROPS / f"{HELD_BACK}_labels.npz").items()}
+    _add(tar, f"work/crops/{HELD_BACK}_labels.npz", _saved(lambda file, all_: np.savez(file, **all_), arrays))
     for i, picture in enumerate(np.load(PICTURES, mmap_mode="r")[:SHOWN]):
         _add(tar, f"held_back/{i:04d}.webp", _webp(picture[..., ::-1], 95))
 
@@ -115,7 +113,7 @@ def unpack(path):
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("what", choices=("pack", "unpack", "light"))
-    options.add_argument("names", nargs="+", help="runs, or files to unpack")
+    options.add_argument("names", nargs="*", help="runs, or files to unpack")
     options.add_argument("--to", type=Path, default=PACK, help="folder of the weights made light")
     options = options.parse_args()
     if options.what == "unpack":
@@ -127,15 +125,11 @@ def main():
             torch.save(light(name), options.to / f"{name}.pt")
         return
     PACK.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(PACK / "portraits.tar", "w") as tar:
+    path = PACK / "portraits.tar"
+    with tarfile.open(path, "w") as tar:
         pack_portraits(tar)
         pack_held_back(tar)
-    with tarfile.open(PACK / "start.tar", "w") as tar:
-        (name,) = options.names
-        start = _saved(lambda file, all_: torch.save(all_, file), light(name))
-        _add(tar, f"work/runs/{name}/checkpoint.pt", start)
-    for path in sorted(PACK.glob("*.tar")):
-        print(f"{path.name}: {path.stat().st_size / 2**20:.1f} MiB")
+    print(f"{path.name}: {path.stat().st_size / 2**20:.1f} MiB")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from synergy_blender.face.network import CROP, FEATURES, LANDMARKS, LOOKED, POIN
 from synergy_blender.face.refinement import CHANGE, FINELY, REACH, STATE
 from training import unfold
 from training.network import DEEP, DETAIL, FINE, ImageToParameters, SynergyNet, look, upside_down
-from training.shipped import take_shipped
+from training.shipped import layers_of_sight, take_shipped, take_sight
 
 # Of features that are whitened: the variance, for 1 of each, up to which directions of theirs are left small, and the
 # least deviation, for the usual one, that is stretched to 1
@@ -115,14 +115,27 @@ def begin(shipped, batches):
     network = SynergyNet(*points, torch.zeros(104), torch.as_tensor(shipped["whitening_std"]))
     pairs = take_shipped(network, shipped)
     inner = set(network.image_to_parameters.modules())
-    unfold.measure(network.image_to_parameters, [pair for pair in pairs if pair[0] in inner], batches)
+    body = network.image_to_parameters
+    unfold.measure(body, [pair for pair in pairs if pair[0] in inner], [(some,) for some in batches])
     model = Refinement()
-    taken = network.image_to_parameters.state_dict()
+    taken = body.state_dict()
     stem = taken["features.0.0.weight"]
     taken["features.0.0.weight"] = torch.cat([stem, torch.zeros_like(stem[:, :1])], 1)
     taken = {name: value for name, value in taken.items() if not name.startswith("heads.")}
     model.body.load_state_dict(taken)
     return model
+
+
+@torch.no_grad()
+def take_refinement(model, arrays, batches):
+    """Put the shipped refinement's weights into a Refinement whose `change_std` is known, its batch norms measured on
+    `batches`, tuples of its inputs."""
+    pairs = take_sight(model.body, layers_of_sight(model.body), arrays)
+    for layer, name, std in ((model.deeper, "deeper", torch.ones(())), (model.change, "change", model.change_std)):
+        layer.weight.copy_((torch.as_tensor(arrays[f"{name}_weight"]) / std.cpu()).T)
+        layer.bias.copy_(torch.as_tensor(arrays[f"{name}_bias"]) / std.cpu())
+    model.at.copy_(torch.as_tensor(arrays["at"]))
+    unfold.measure(model, pairs, batches)
 
 
 def grid_places(shipped, opened):

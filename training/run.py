@@ -19,7 +19,7 @@ from training import sources
 
 WARM_UP_STEPS = 300
 SHOWN_EVERY, SAVED_EVERY = 50, 500  # steps, the latter unless said otherwise
-AHEAD = 6  # batches that are drawn ahead
+AHEAD = 40  # batches that are drawn ahead
 TRIED = 8  # steps on CUDA before one is recorded
 CLIP, DECAY = 20.0, 0.02  # norm of the gradients at most; weight decay
 
@@ -145,7 +145,7 @@ class Run:
         of = lesson, [one.shape for one in told]
         if of != self.of:
             self.of, self.tried, self.recorded = of, 0, None
-        if not told[0].is_cuda:
+        if not (told[0].is_cuda and self.tries):
             loss, parts, more = self._taken(lesson, told)
         elif self.recorded is None:
             side = torch.cuda.Stream()

@@ -40,15 +40,13 @@ def heads_of(model):
 
 
 @torch.no_grad()
-def take_shipped(model, arrays):
-    """Put the shipped weights into a SynergyNet built with their whitening; its norms are to be measured after.
+def take_sight(body, layers, arrays):
+    """Put shipped weights into the named `layers` and whatever else sees points in a picture.
 
-    Returns the pairs of layers and norms for `unfold.measure`, those of the image network alone. MAFA's
-    refinement is not shipped and keeps its random start.
+    Returns the pairs of layers and norms that `unfold.measure` is to measure after.
     """
-    body = model.image_to_parameters
     pairs = []
-    for name, layer in layers_of(model):
+    for name, layer in layers:
         unfold.take(layer, arrays[f"{name}_weight"], arrays.get(f"{name}_bias"))
         if not isinstance(layer, nn.Module) or isinstance(layer, nn.Sequential):
             pairs.append((layer[0], layer[1]))
@@ -56,6 +54,15 @@ def take_shipped(model, arrays):
     for name in ("closer", "again"):
         getattr(body, name).weight.copy_(torch.as_tensor(arrays[f"{name}_weight"]))
         getattr(body, name).bias.copy_(torch.as_tensor(arrays[f"{name}_bias"]))
+    return pairs
+
+
+@torch.no_grad()
+def take_shipped(model, arrays):
+    """Put the shipped weights into a SynergyNet built with their whitening, as `take_sight`. MAFA's refinement is not
+    shipped and keeps its random start.
+    """
+    pairs = take_sight(model.image_to_parameters, layers_of(model), arrays)
     std, mean = model.whitening_std.double(), model.whitening_mean.double()
     for name, heads in heads_of(model).items():
         heads.weight.copy_((torch.as_tensor(arrays[f"{name}_weight"]).double() / std).T)

@@ -21,7 +21,7 @@ from training.make_crops import SIZE
 from training.network import EXPRESSION, IDENTITY, LANDMARKS, POSE, SynergyNet
 from training.revive import gatherings_of, revive
 from training.run import SAVED_EVERY, Run, get_ready, in_background, pinned, saved
-from training.shards import Shards
+from training.shards import Resident, Shards
 from training.shipped import take_shipped
 
 SURFACE_POINTS = 200
@@ -158,31 +158,45 @@ class Variations:
         return F.grid_sample(crops, grid, padding_mode="border", align_corners=False), truth
 
 
+def small(pictures):
+    """Pictures (B, H, H, 3) uint8 as large as the network looks at them."""
+    return from_afar(pictures, SIZE).round().byte().permute(0, 2, 3, 1).contiguous()
+
+
 @in_background
-def batches(kind, size, seed):
-    """An endless stream of batches of one kind of crops: pictures (B, H, H, 3) uint8 and their parameters (B, 104).
+def batches(kind, size, seed, device):
+    """An endless stream of batches of one kind of crops: pictures (B, H, H, 3) uint8 and their parameters (B, 104), on
+    a GPU where that is the device.
 
     Every round is over all crops there are by then: more may be made meanwhile.
     """
     rng = np.random.default_rng(seed)
+    resident = Resident(device, small) if device.type == "cuda" else None
     while True:
         data = Crops(kind)
+        truth = torch.as_tensor(parameters_of(data.labels))
+        if resident:
+            resident.take(data)
+            truth = truth.to(device)
         order = rng.permutation(len(data))
         for start in range(0, len(order) - size + 1, size):
             chosen = np.sort(order[start : start + size])
-            truth = parameters_of({name: values[chosen] for name, values in data.labels.items()})
-            yield pinned(np.stack(data.shown(chosen))), pinned(truth)
+            if resident:
+                chosen = pinned(chosen).to(device, non_blocking=True)
+                yield resident(chosen), truth[chosen]
+            else:
+                yield torch.as_tensor(np.stack(data.shown(chosen))), truth[chosen]
 
 
 class Lessons:
     """An endless stream of crops (B, 3, 120, 120) in -1..1, varied at random, and their parameters, on a device."""
 
     def __init__(self, kind, size, seed, device):
-        self.stream = batches(kind, size, seed)
-        self.vary, self.device = Variations(mirror_of_shape(), device, seed), device
+        self.stream = batches(kind, size, seed, device)
+        self.vary = Variations(mirror_of_shape(), device, seed)
 
     def __next__(self):
-        pictures, truth = (part.to(self.device, non_blocking=True) for part in next(self.stream))
+        pictures, truth = next(self.stream)
         crops, truth = self.vary(from_afar(pictures, SIZE), truth)
         return augment(crops, self.vary.generator), truth
 
@@ -206,9 +220,10 @@ def begin_with_shipped(network, arrays, kind, device):
     crops = [some for some, _ in seen]
     landmarks = [network.points(truth)[:, :, :68] for _, truth in seen]
     inner = set(network.image_to_parameters.modules())
-    for module, inputs in ((network.image_to_parameters, crops), (network.landmarks_to_parameters, landmarks)):
-        unfold.measure(module, [pair for pair in pairs if (pair[0] in inner) == (inputs is crops)], inputs)
-    body = network.image_to_parameters
+    body, back = network.image_to_parameters, network.landmarks_to_parameters
+    for module, inputs in ((body, crops), (back, landmarks)):
+        own = [pair for pair in pairs if (pair[0] in inner) == (inputs is crops)]
+        unfold.measure(module, own, [(some,) for some in inputs])
     print(
         f"{revive(gatherings_of(body, body.heads), lambda: [body(some) for some in crops])} units begun anew",
         flush=True,

@@ -155,7 +155,7 @@ def begin_with_shipped(network, turned):
         unfold.take(layer, weights[f"{name}_weight"], weights[f"{name}_bias"])
         if isinstance(layer, nn.Sequential):
             pairs.append((layer[0], layer[1]))
-    unfold.measure(network, pairs, seen)
+    unfold.measure(network, pairs, [(some,) for some in seen])
     network.train()
 
 

@@ -19,10 +19,10 @@ from training.expressions import NAMES
 from training.face_points import face_points, outer_points
 from training.flatten import Flattener, between, changes, example, mirrored, vectors_of, wrong_by
 from training.losses import PIXELS_PER_METRE, error_loss, wing
-from training.refinement import Refinement, begin, grid_places
+from training.refinement import Refinement, begin, grid_places, take_refinement
 from training.revive import gatherings_of, revive
 from training.run import SAVED_EVERY, Run, get_ready, in_background, pinned, saved
-from training.shards import Shards
+from training.shards import Resident, Shards
 from training.train import SHOWN_EXPRESSIONS, augment
 
 SHAPE, LOG_ERRORS = network.SHAPE, network.LOG_ERRORS
@@ -60,10 +60,16 @@ class Fitted(Shards):
         self.device = device
         self.truth, self.fits = (tensors(side, device) for side in (truth, self.fits))
         self.left = {name: values.clone() for name, values in self.fits.items()}
+        self.resident = None
+        if torch.device(device).type == "cuda":
+            self.resident = Resident(device)
+            self.resident.take(self)
 
     def pictures_of(self, chosen):
         """The chosen pictures (B, H, H, 3) uint8."""
-        return pinned(np.stack(self.shown(chosen)))
+        if self.resident:
+            return self.resident(torch.as_tensor(chosen, device=self.device))
+        return torch.as_tensor(np.stack(self.shown(chosen)))
 
     def states(self, chosen, again=None):
         """What is true of chosen crops and what was fitted to them. With `again` (B,), what the refinement left of
@@ -87,7 +93,7 @@ def batches(data, size, seed):
         order = rng.permutation(len(data))
         for start in range(0, len(order) - size + 1, size):
             chosen = np.sort(order[start : start + size])
-            yield pinned(chosen), data.pictures_of(chosen)
+            yield torch.as_tensor(chosen), data.pictures_of(chosen)
 
 
 class Lessons:
@@ -100,7 +106,8 @@ class Lessons:
         self.generator = torch.Generator(data.device).manual_seed(seed)
 
     def __next__(self):
-        chosen, pictures = (part.to(self.data.device, non_blocking=True) for part in next(self.stream))
+        chosen, pictures = next(self.stream)
+        chosen = pinned(chosen).to(self.data.device, non_blocking=True)
         again, little, within = torch.empty(3, len(chosen), device=pictures.device).uniform_(generator=self.generator)
         truth, fits = self.data.states(chosen, again < AGAIN)
         flipped = self.flips.random() < 0.5
@@ -183,9 +190,14 @@ class Losses:
         return parts, fitted.detach()
 
 
+def inputs(colours, example):
+    """What a Refinement is told of colours (B, 3, H, W) in -1..1 of an example."""
+    return laid_flat(colours, example["square"]), example["state"], example["where"], example["rows"]
+
+
 def look_at(model, colours, example):
     """The output of a Refinement for colours (B, 3, H, W) in -1..1 of an example."""
-    return model(laid_flat(colours, example["square"]), example["state"], example["where"], example["rows"])
+    return model(*inputs(colours, example))
 
 
 def plain(example):
@@ -245,15 +257,29 @@ def validate(model, data, flattener, losses):
     return means | dict(zip(SHOWN_EXPRESSIONS, alike, strict=True))
 
 
+def spread_of(data):
+    """By how much (B, 96) first looks' shapes and poses are usually wrong, and shapes at least."""
+    spread = changes(data.truth, data.fits).std(0)
+    spread[:SHAPE].clamp_(min=0.1 * spread[:SHAPE].median())
+    return spread
+
+
 def begun(shipped, data, flattener, size):
     """A Refinement that starts from the weights of the shipped SynergyNet, its norms measured on batches of a size."""
     lessons = Lessons(data, flattener, size, 0)
     seen = [next(lessons)[3] for _ in range(MEASURED)]
     model = begin(shipped, [laid_flat(lessons.colours(one), one["square"])[:, :3].cpu() for one in seen])
     model.at.copy_(torch.as_tensor(grid_places(shipped, SHAPE - len(NAMES) + NAMES.index("jawOpen"))))
-    spread = changes(data.truth, data.fits).std(0).cpu()
-    model.change_std.copy_(spread.clamp(min=0.1 * spread[:SHAPE].median()))
-    model.change_std[SHAPE:] = spread[SHAPE:]
+    model.change_std.copy_(spread_of(data))
+    return model
+
+
+def begun_again(data, flattener, size):
+    """A Refinement that starts from the shipped one's weights, its norms measured on batches of a size."""
+    model, lessons = Refinement().to(data.device), Lessons(data, flattener, size, 0)
+    model.change_std.copy_(spread_of(data))
+    shown = [inputs(lessons.colours(one), one) for one in (next(lessons)[3] for _ in range(MEASURED))]
+    take_refinement(model, assets.load(sources.ASSETS / "refinement.npz", "refinement"), shown)
     return model
 
 
@@ -280,6 +306,12 @@ def prepare(model, data, flattener, size):
         layer.take(as_they_are, torch.cat(told))
 
 
+def record(model, told):
+    """Let a GPU replay what a Refinement does in training, there and back, of inputs like those it is told."""
+    with torch.autocast("cuda", torch.bfloat16, cache_enabled=False):
+        torch.cuda.make_graphed_callables(model, told, allow_unused_input=True)
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--crops", type=int, default=264_000, help="crops to show in all")
@@ -287,7 +319,7 @@ def main():
     options.add_argument("--rate", type=float, default=1.5e-3)
     options.add_argument("--name", default="refinement")
     options.add_argument("--decay", type=float, default=0.7, help="share of the run in which the rate falls")
-    options.add_argument("--start-from", help="name of the run whose weights it starts from, not SynergyNet's")
+    options.add_argument("--start-from", help="a run, or 'shipped', whose weights it starts from, not SynergyNet's")
     options.add_argument("--kind", default="train", help="of crops to learn from, as training.make_crops names them")
     options.add_argument("--saved-every", type=int, default=SAVED_EVERY, help="steps between checkpoints")
     options.add_argument("--seed", type=int, default=0)
@@ -296,7 +328,9 @@ def main():
     torch.manual_seed(options.seed)
     data, held_back, flattener = Fitted(options.kind, device), Fitted("large", device), Flattener(face_points(), device)
     shipped = assets.load(sources.ASSETS / "synergynet.npz", "SynergyNet")
-    if options.start_from:
+    if options.start_from == "shipped":
+        model = begun_again(data, flattener, options.batch)
+    elif options.start_from:
         model = Refinement()
         model.load_state_dict(model.state_dict() | saved(options.start_from)["average"])  # light ones lack whitening
     else:
@@ -309,6 +343,9 @@ def main():
     losses = Losses(model, flattener, torch.as_tensor(outer_points(shipped), device=device))
     print(f"{len(data)} crops, {run.steps} steps of {options.batch} on {device}", flush=True)
     model.train()
+    if device.type == "cuda":
+        made = next(lessons)[3]
+        record(model, inputs(lessons.colours(made), made))
 
     def lesson(colours, *told):
         made, truth = dict(zip(SHOWN, told, strict=False)), dict(zip(TRUE, told[len(SHOWN) :], strict=True))

@@ -39,12 +39,12 @@ def _laid_back(weight, layer):
 @torch.no_grad()
 def measure(network, pairs, batches):
     """Scale the layers and set the norms of `pairs` [(layer, norm)], all taken from folded weights, so that the network
-    says in training mode what it says now on `batches`, inputs of the network."""
+    says in training mode what it says now on `batches`, tuples of inputs of the network."""
     sums = {norm: [] for _, norm in pairs}
     hooks = [norm.register_forward_hook(lambda norm, inputs, _: sums[norm].append(moments(inputs[0]))) for norm in sums]
     network.eval()
     for batch in batches:
-        network(batch)
+        network(*batch)
     for hook in hooks:
         hook.remove()
     for layer, norm in pairs:

@@ -52,7 +52,7 @@ def test_norms_that_are_put_back_change_nothing(taken):
     batches = [shown(some) for some in np.split(crops(24), 2)]
     model.eval()
     before = model.image_to_parameters(batches[0])[0]
-    unfold.measure(model.image_to_parameters, pairs, batches)
+    unfold.measure(model.image_to_parameters, pairs, [(some,) for some in batches])
     after = model.image_to_parameters(batches[0])[0]
     np.testing.assert_allclose(after.numpy(), before.numpy(), atol=1e-3)
     for layer, _ in pairs:
