@@ -94,15 +94,16 @@ class _State:
 
 def _bounded(normal, right, low, high):
     """The minimum (N,) of a quadratic within bounds: what would leave them is held there and the rest solved again."""
-    free, step = np.ones(len(right), bool), np.zeros(len(right))
+    inverse = np.linalg.inv(normal)  # once: what holding some does to the rest is told by a part of it
+    alone = inverse @ right
+    step, held = alone, np.zeros(len(right), bool)
     for _ in range(HOLD_ROUNDS):
-        rest = right[free] - normal[np.ix_(free, ~free)] @ step[~free]
-        step[free] = np.linalg.solve(normal[np.ix_(free, free)], rest)
-        outside = free & ((step < low) | (step > high))
+        outside = ~held & ((step < low) | (step > high))
         if not outside.any():
             break
-        step = np.clip(step, low, high)
-        free &= ~outside
+        held |= outside
+        at = np.clip(step[held], low[held], high[held])
+        step = alone + inverse[:, held] @ np.linalg.solve(inverse[np.ix_(held, held)], at - alone[held])
     return np.clip(step, low, high)
 
 
