@@ -1,4 +1,4 @@
-"""Export the trained refinement for NumPy: `python -m training.export_refinement [--name refinement10]`.
+"""Export the trained refinement for NumPy: `python -m training.export_refinement [--name refinement12]`.
 
 Writes `addon_assets/refinement.npz` from the averaged weights of `work/runs/NAME/checkpoint.pt`, batch-norm folded,
 with the precision of the shapes it finds, and prints how far NumPy is from PyTorch.
@@ -67,7 +67,7 @@ def load_run(name):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--name", default="refinement10")
+    options.add_argument("--name", default="refinement12")
     options.add_argument("--to", type=Path, default=sources.ASSETS / "refinement.npz")
     options = options.parse_args()
     model, step = load_run(options.name)

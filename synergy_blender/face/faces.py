@@ -11,7 +11,7 @@ MOST = 16  # doubtful ones that are looked at, the likeliest: each costs as much
 # Mean errors expected of the points, crop pixels, up to which an even chance becomes a face, and the power of the odds
 # that they grow with, at the first look and at the closer one: chosen for few false alarms on pictures without faces
 # (`training.doubtful_faces`).
-RECOGNISED, SEEN = (5.0, 0.8), (5.3, 0.5)
+RECOGNISED, SEEN = (4.5, 0.8), (5.3, 0.8)
 
 
 def find(image):

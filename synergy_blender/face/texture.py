@@ -263,25 +263,27 @@ def _picture(colour, trust, detailed, texels):
     half[..., :3] /= np.maximum(half[..., 3:], 1)
     half[..., 3] = half[..., 3] > 0
     around = np.clip(_push_pull(half) + 0.5, 0, 255).astype(np.uint8)
-    gaps = np.flatnonzero(~there)
-    picture[gaps] = around[gaps // size // 2, gaps % size // 2]
+    around = around.repeat(2, axis=0).repeat(2, axis=1)[:size, :size]
+    np.copyto(whole, around, where=~known[..., None])
     return whole
 
 
 def _grain(colour, trust, texels):
     """The spread of the noise, 0..255, that filled skin gets: as that of the skin seen about the face's middle."""
     size = texels.size
-    row, column = np.divmod(texels.at, size)
-    sure = trust > 0.9
-    if sure.sum() < 1000:
+    sure = np.flatnonzero(trust > 0.9)
+    if len(sure) < 1000:
         return 0.0
-    top, left = (int(np.median(place[sure])) - GRAIN_SIDE // 2 for place in (row, column))
-    window = sure & (row >= top) & (row < top + GRAIN_SIDE) & (column >= left) & (column < left + GRAIN_SIDE)
+    row, column = np.divmod(texels.at[sure], size)
+    top, left = (int(np.median(place)) - GRAIN_SIDE // 2 for place in (row, column))
+    window = (row >= top) & (row < top + GRAIN_SIDE) & (column >= left) & (column < left + GRAIN_SIDE)
     known = np.zeros((GRAIN_SIDE, GRAIN_SIDE, 4), np.float32)
-    known[row[window] - top, column[window] - left] = np.column_stack([colour[window], np.ones(window.sum())])
-    nine = sum(np.roll(known, (i, j), (0, 1)) for i in (-1, 0, 1) for j in (-1, 0, 1))
+    known[row[window] - top, column[window] - left, :3] = colour[sure[window]]
+    known[row[window] - top, column[window] - left, 3] = 1
+    three = known[:-2] + known[1:-1] + known[2:]
+    nine = three[:, :-2] + three[:, 1:-1] + three[:, 2:]
     inner = nine[..., 3] == 9
-    off = np.abs(np.clip(known - nine / 9, -12, 12))[..., :3].mean(2)[inner]
+    off = brightness(np.abs(np.clip(known[1:-1, 1:-1, :3][inner] - nine[inner, :3] / 9, -12, 12)))
     return float(np.median(off)) * GRAIN if inner.any() else 0.0
 
 
