@@ -6,9 +6,12 @@ import pytest
 torch, cv2 = (pytest.importorskip(name) for name in ("torch", "cv2"))
 
 from synergy_blender.face import network, pose, refinement  # noqa: E402
-from training import flatten  # noqa: E402
+from training import flatten, shards  # noqa: E402
+from training.export_refinement import found  # noqa: E402
 from training.face_points import FacePoints  # noqa: E402
-from training.train import SIZE, Variations, from_afar  # noqa: E402
+from training.refinement import Refinement, take_refinement  # noqa: E402
+from training.train import SIZE, Variations, from_afar, small  # noqa: E402
+from training.train_refinement import inputs, plain  # noqa: E402
 
 
 def heads(count):
@@ -66,13 +69,56 @@ def test_turns_are_found_again():
     torch.testing.assert_close(flatten.vectors_of(flatten.turns(vectors)), vectors)
 
 
+def test_pictures_that_a_device_keeps_are_those_of_the_shards(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "CROPS", tmp_path)
+    rng = np.random.default_rng(2)
+
+    def write(name):
+        np.save(tmp_path / f"{name}_pictures.npy", rng.integers(0, 256, (3, 192, 192, 3)).astype(np.uint8))
+        np.savez(tmp_path / f"{name}_labels.npz", pose=rng.normal(size=(3, 3, 4)))
+
+    resident, chosen = shards.Resident("cpu", small), [5, 0, 2]
+    for name in ("some_02", "some_03", "some_01"):  # the last one is the first of them all
+        write(name)
+        if name == "some_02":
+            continue
+        data = shards.Shards("some")
+        resident.take(data)
+        expected = [cv2.resize(one, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for one in data.shown(chosen)]
+        off = resident(torch.as_tensor(chosen)).numpy().astype(int) - expected
+        assert np.abs(off).max() <= 1  # rounding
+    assert len(data) == len(resident.all) == 9
+
+
+def pictures_of_heads(count):
+    """Pictures (n, 192, 192, 3) uint8 and how the add-on's refinement lays faces flat."""
+    weights = refinement.load().weights
+    points = FacePoints(*(weights[name].astype(np.float32) for name in ("mean", "basis", "chart")))
+    pictures = np.random.default_rng(1).integers(0, 256, (count, 24, 24, 3)).astype(np.uint8)
+    return np.stack([cv2.resize(one, (192, 192)) for one in pictures]), flatten.Flattener(points)
+
+
+@torch.no_grad()
+def test_the_shipped_refinement_is_put_back_as_it_was():
+    refine, state = refinement.load(), heads(24)
+    pictures, flattener = pictures_of_heads(24)
+    model, one = Refinement(), flatten.example(flattener, torch.as_tensor(pictures), state, state)
+    model.change_std.copy_(torch.linspace(0.2, 2, len(model.change_std)))
+    take_refinement(model, refine.weights, [inputs(plain(one), one)])
+    points, shapes = found(model.eval(), flattener, torch.as_tensor(pictures), state)
+    for k in (0, 7):
+        head = refinement.Head(**{name: v[k].numpy() for name, v in state.items()})
+        seen, _, shape = refine(pictures[k].astype(np.float32), head)
+        np.testing.assert_allclose(points[k, refine.outer], seen, atol=0.05)
+        np.testing.assert_allclose(shapes[k], shape, atol=0.05)
+    rms = model.body.features[0][0].weight.flatten(1).square().mean(1).sqrt()
+    torch.testing.assert_close(rms, torch.full_like(rms, 0.1), atol=1e-3, rtol=0)  # what Adam's steps are measured by
+
+
 def test_faces_are_laid_flat_as_the_add_on_lays_them(monkeypatch):
     refine, state = refinement.load(), heads(3)
-    weights = refine.weights
-    points = FacePoints(*(weights[name].astype(np.float32) for name in ("mean", "basis", "chart")))
-    pictures = np.random.default_rng(1).integers(0, 256, (3, 24, 24, 3)).astype(np.uint8)
-    pictures = np.stack([cv2.resize(one, (192, 192)) for one in pictures])
-    colours, square, _ = flatten.Flattener(points)(torch.as_tensor(pictures), state)
+    pictures, flattener = pictures_of_heads(3)
+    colours, square, _ = flattener(torch.as_tensor(pictures), state)
     flat = []
     see = type(refine).see
     monkeypatch.setattr(type(refine), "see", lambda self, picture: (flat.append(picture), see(self, picture))[1])
