@@ -35,7 +35,7 @@ class Shards:
 
 
 class Resident:
-    """The pictures of shards, kept on a GPU: 1.2 GB of every second of training would else wait for its host."""
+    """The pictures of shards, kept on a GPU, so that a step needs nothing of its host but which ones to take."""
 
     def __init__(self, device, change=None):
         """Before they are kept, pictures (B, H, H, 3) uint8 are changed."""
