@@ -34,6 +34,23 @@ class Shards:
         return [self.pictures[self.shard[i]][self.row[i]] for i in chosen]
 
 
+def pictures_on(device, change=None):
+    """Where batches for a device take the pictures of shards from: a GPU keeps them, changed before that."""
+    return Resident(device, change) if device.type == "cuda" else Mapped()
+
+
+class Mapped:
+    """The pictures of shards as they lie on the disk."""
+
+    def take(self, shards):
+        """Show these shards from now on."""
+        self.shards = shards
+
+    def __call__(self, chosen):
+        """The chosen pictures (B, H, H, 3) uint8, by their rows (B,)."""
+        return torch.as_tensor(np.stack(self.shards.shown(chosen.numpy())))
+
+
 class Resident:
     """The pictures of shards, kept on a GPU, so that a step needs nothing of its host but which ones to take."""
 
@@ -51,5 +68,5 @@ class Resident:
         self.all = torch.cat([self.kept[name] for name in shards.pictures])
 
     def __call__(self, chosen):
-        """The chosen pictures (B, H, H, 3) uint8 of the shards taken last."""
+        """The chosen pictures (B, H, H, 3) uint8 of the shards taken last, by their rows (B,) on the device."""
         return self.all[chosen]

@@ -21,7 +21,7 @@ from training.make_crops import SIZE
 from training.network import EXPRESSION, IDENTITY, LANDMARKS, POSE, SynergyNet
 from training.revive import gatherings_of, revive
 from training.run import SAVED_EVERY, Run, get_ready, in_background, pinned, saved
-from training.shards import Resident, Shards
+from training.shards import Shards, pictures_on
 from training.shipped import take_shipped
 
 SURFACE_POINTS = 200
@@ -170,22 +170,15 @@ def batches(kind, size, seed, device):
 
     Every round is over all crops there are by then: more may be made meanwhile.
     """
-    rng = np.random.default_rng(seed)
-    resident = Resident(device, small) if device.type == "cuda" else None
+    rng, pictures = np.random.default_rng(seed), pictures_on(device, small)
     while True:
         data = Crops(kind)
-        truth = torch.as_tensor(parameters_of(data.labels))
-        if resident:
-            resident.take(data)
-            truth = truth.to(device)
+        pictures.take(data)
+        truth = torch.as_tensor(parameters_of(data.labels)).to(device)
         order = rng.permutation(len(data))
         for start in range(0, len(order) - size + 1, size):
-            chosen = np.sort(order[start : start + size])
-            if resident:
-                chosen = pinned(chosen).to(device, non_blocking=True)
-                yield resident(chosen), truth[chosen]
-            else:
-                yield torch.as_tensor(np.stack(data.shown(chosen))), truth[chosen]
+            chosen = pinned(np.sort(order[start : start + size])).to(device, non_blocking=True)
+            yield pictures(chosen), truth[chosen]
 
 
 class Lessons:

@@ -22,7 +22,7 @@ from training.losses import PIXELS_PER_METRE, error_loss, wing
 from training.refinement import Refinement, begin, grid_places, take_refinement
 from training.revive import gatherings_of, revive
 from training.run import SAVED_EVERY, Run, get_ready, in_background, pinned, saved
-from training.shards import Resident, Shards
+from training.shards import Shards, pictures_on
 from training.train import SHOWN_EXPRESSIONS, augment
 
 SHAPE, LOG_ERRORS = network.SHAPE, network.LOG_ERRORS
@@ -60,16 +60,12 @@ class Fitted(Shards):
         self.device = device
         self.truth, self.fits = (tensors(side, device) for side in (truth, self.fits))
         self.left = {name: values.clone() for name, values in self.fits.items()}
-        self.resident = None
-        if torch.device(device).type == "cuda":
-            self.resident = Resident(device)
-            self.resident.take(self)
+        self.kept = pictures_on(torch.device(device))
+        self.kept.take(self)
 
     def pictures_of(self, chosen):
         """The chosen pictures (B, H, H, 3) uint8."""
-        if self.resident:
-            return self.resident(torch.as_tensor(chosen, device=self.device))
-        return torch.as_tensor(np.stack(self.shown(chosen)))
+        return self.kept(torch.as_tensor(chosen, device=self.device))
 
     def states(self, chosen, again=None):
         """What is true of chosen crops and what was fitted to them. With `again` (B,), what the refinement left of

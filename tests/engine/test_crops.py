@@ -88,6 +88,9 @@ def test_pictures_that_a_device_keeps_are_those_of_the_shards(tmp_path, monkeypa
         off = resident(torch.as_tensor(chosen)).numpy().astype(int) - expected
         assert np.abs(off).max() <= 1  # rounding
     assert len(data) == len(resident.all) == 9
+    mapped = shards.pictures_on(torch.device("cpu"))
+    mapped.take(data)
+    np.testing.assert_array_equal(mapped(torch.as_tensor(chosen)), data.shown(chosen))
 
 
 def pictures_of_heads(count):

@@ -187,7 +187,7 @@ def test_colour_that_no_skin_has_is_taken_off_a_cheek_but_not_off_lips(astronaut
     def reddened(middle):
         away = np.linalg.norm(mean[:, :2] - middle, axis=1) + (mean[:, 2] < -0.02)
         x, y = face.vertices[np.argmin(away), :2]
-        much = np.exp(-((((columns - x) ** 2 + (rows - y) ** 2) / 9**2) ** 2))[..., None]
+        much = np.exp(-((((columns - x) ** 2 + (rows - y) ** 2) / 8**2) ** 2))[..., None]
         return (picture * (1 + much * [0.25, -0.45, -0.45])).clip(0, 255).astype(np.uint8)
 
     def redness(photo, middle, delit):
