@@ -2,8 +2,9 @@
 
 `pack` writes `work/pack/portraits.tar`, small enough to be sent: what `training.make_crops` needs, with photos no
 larger than it looks at them, and crops held back. There, beside a copy of the project, `unpack FILE` lays them out as
-the workshop expects them, and `light RUN...` writes the averaged weights of runs, small enough to be sent back as
-checkpoints, to `--to`.
+the workshop expects them; `training.make_crops --workers 14 --shard 1000` draws crops, `training.train --start-from
+shipped --batch 128 --minutes M` learns meanwhile from all there are; and `light RUN...` writes the averaged weights of
+runs, small enough to be sent back as checkpoints, to `--to`.
 """
 
 import argparse

@@ -21,6 +21,7 @@ WARM_UP_STEPS = 300
 SHOWN_EVERY, SAVED_EVERY = 50, 500  # steps, the latter unless said otherwise
 AHEAD = 40  # batches that are drawn ahead
 TRIED = 8  # steps on CUDA before one is recorded
+PACED_FROM, PACED_EVERY, PACED_UNTIL = 1000, 500, 700  # steps: the last ones before the end are as many as they are
 CLIP, DECAY = 20.0, 0.02  # norm of the gradients at most; weight decay
 
 
@@ -89,13 +90,15 @@ class Run:
     """Steps of AdamW on a model towards `rate` and, after a share of them, back to nothing; resumes from
     `work/runs/NAME/checkpoint.pt`."""
 
-    def __init__(self, name, model, crops, batch, rate, decay, saved_every=SAVED_EVERY, recorded=True):
+    def __init__(self, name, model, crops, batch, rate, decay, saved_every=SAVED_EVERY, recorded=True, minutes=None):
         """`crops` to show in all, `batch` of them in a step; `decay` the share of the run in which the rate falls; a
-        checkpoint is due every `saved_every` steps. Not all steps can be `recorded`: solvers cannot."""
+        checkpoint is due every `saved_every` steps. Not all steps can be `recorded`: solvers cannot. With `minutes`
+        left, on a machine that is lent, there are as many steps as they suffice for, and `crops` is a guess."""
         self.folder = sources.WORK / "runs" / name
         self.folder.mkdir(parents=True, exist_ok=True)
         self.model, self.average, self.batch, self.top = model, copy.deepcopy(model), batch, rate
         self.steps, self.saved_every = crops // batch, saved_every
+        self.ends = minutes and time.time() + 60 * minutes
         self.decay_from = int(self.steps * (1 - decay))
         decayed = [p for p in model.parameters() if p.ndim > 1]
         others = [p for p in model.parameters() if p.ndim <= 1]
@@ -111,6 +114,7 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = torch.tensor(float(rate), device=device)
         self.numbers, self.averaged = numbers_of(self.model), numbers_of(self.average)
+        self.paced = max(self.step, PACED_FROM), time.time()
         self._show_anew(self.step)
 
     def _resume(self, path):
@@ -175,7 +179,18 @@ class Run:
             self._show_anew(self.step)
         if self.step == self.decay_from:
             self._save(self.folder / "before_decay.pt")
+        if self.ends and self.step % PACED_EVERY == 0 and self.steps - self.step > PACED_UNTIL:
+            self._pace()
         return more
+
+    def _pace(self):
+        """Have as many steps left as the time does at the speed since `PACED_FROM`."""
+        now = time.time()
+        if self.step > self.paced[0]:
+            first, then = self.paced
+            self.steps = self.step + max(1, int((self.step - first) / (now - then) * (self.ends - now)))
+        elif self.step == PACED_FROM:
+            self.paced = self.step, now
 
     def _taken(self, lesson, told):
         self.optimizer.zero_grad(set_to_none=True)

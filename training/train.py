@@ -304,6 +304,7 @@ def main():
     options.add_argument("--synergy-from", type=float, default=SYNERGY_FROM, help="share of the run it joins after")
     options.add_argument("--kind", default="train", help="of crops to learn from, as training.make_crops names them")
     options.add_argument("--saved-every", type=int, default=SAVED_EVERY, help="steps between checkpoints")
+    options.add_argument("--minutes", type=float, help="let the number of steps follow the speed: the run ends then")
     options.add_argument("--without", nargs="*", default=[], choices=[*WEIGHTS], help="losses to leave out")
     options = options.parse_args()
     device = get_ready()
@@ -327,7 +328,8 @@ def main():
     elif options.start_from:
         inherit(network, start)
     network.to(device, memory_format=torch.channels_last)
-    run = Run(options.name, network, options.crops, options.batch, options.rate, options.decay, options.saved_every)
+    schedule = options.crops, options.batch, options.rate, options.decay, options.saved_every
+    run = Run(options.name, network, *schedule, minutes=options.minutes)
     enabled = {*WEIGHTS} - set(options.without)
     lessons = Lessons(options.kind, options.batch, options.seed + run.step, device)
     print(f"{len(data)} crops, {run.steps} steps of {options.batch} on {device}", flush=True)

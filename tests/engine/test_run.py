@@ -41,6 +41,27 @@ def test_an_interrupted_run_goes_on(tmp_path, monkeypatch):
     assert run.saved("whole")["step"] == STEPS
 
 
+def test_a_run_takes_as_many_steps_as_its_minutes_suffice_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "WORK", tmp_path)
+    for name, value in {"WARM_UP_STEPS": 5, "PACED_FROM": 8, "PACED_EVERY": 4, "PACED_UNTIL": 6}.items():
+        monkeypatch.setattr(run, name, value)
+    clock = [1000.0]
+    monkeypatch.setattr(run.time, "time", lambda: clock[0])
+    model = torch.nn.Linear(3, 1)
+    learner = run.Run("paced", model, 30 * BATCH, BATCH, 0.1, 0.9, minutes=5)
+
+    def lesson(rows):
+        clock[0] += 2 if learner.step < 50 else 4  # seconds: another program comes
+        return model(rows).square().mean(), {}, None
+
+    rates = []
+    while learner.step < learner.steps:
+        rates.append(learner.rate)
+        learner.learn(lesson, torch.randn(BATCH, 3))
+    assert abs(clock[0] - 1300) < 16 and learner.steps > 60
+    assert max(rates) > 0.08 and rates[-1] < 0.01  # the rate ends where it should all the same
+
+
 def test_light_weights_say_what_the_whole_ones_say(tmp_path, monkeypatch):
     pytest.importorskip("cv2")
     from training.elsewhere import light
