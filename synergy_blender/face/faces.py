@@ -8,16 +8,16 @@ CERTAIN, PROPOSED = 0.95, 0.5  # scores of the detector
 NEAR, ALIKE = 0.4, 0.7  # of its side, and logarithm to base 2: where and how large a face is found again
 TURNED = 0.7  # score from which a doubtful face is looked at whichever way up it may be
 MOST = 16  # doubtful ones that are looked at, the likeliest: each costs as much as a face
-# Mean errors expected of the points, crop pixels, up to which an even chance becomes a face, and the power of the odds
-# that they grow with, at the first look and at the closer one: chosen for few false alarms on pictures without faces
-# (`training.doubtful_faces`).
-RECOGNISED, SEEN = (4.5, 0.8), (5.3, 0.8)
+# Mean errors expected of the points, crop pixels, up to which an even chance becomes a face, at the first look and as
+# the geometric mean of that and the closer one, and the power of the odds that they grow with: chosen for few false
+# alarms on pictures without faces (`training.doubtful_faces`).
+RECOGNISED, SEEN, POWER = 4.0, 3.8, 0.8
 
 
 def find(image):
     """The faces, a list of detector.Face, largest first, in a picture (H, W, 3) uint8 RGB.
 
-    What was doubted and recognised must be seen well in a closer look too.
+    What was doubted and recognised must be seen well in a closer look too, the better the worse it was at first.
 
     Raises assets.AssetError if the detector or the network is missing or damaged.
     """
@@ -32,11 +32,11 @@ def find(image):
         if score < PROPOSED:
             return None
         seen = doubted(image, face, regress)
-        if seen.view.errors.mean() >= enough(score, *RECOGNISED):
+        error = seen.view.errors.mean()
+        if error >= enough(score, RECOGNISED):
             return None
-        square = square_of(seen)
-        clear = closer(image, face, square).view.errors.mean() < enough(max(score, face.score), *SEEN)
-        return [face.score, *square] if clear else None
+        square, most = square_of(seen), enough(score, SEEN) ** 2 / error
+        return [face.score, *square] if closer(image, face, square, most).view.errors.mean() < most else None
 
     found = [recognised(face) for face in likely[len(certain) :][:MOST]]
     rows = [[face.score, *face.centre, face.side] for face in certain] + [row for row in found if row]
@@ -63,11 +63,11 @@ def square_of(seen):
     return np.hstack(look.square_about(seen, look.fitted([seen])))
 
 
-def closer(image, face, square):
-    """A closer Look at a detector's Face where a first one saw it, in a square (3,)."""
-    return look.closer(image, detector.Face(tuple(square[:2]), square[2], face.score), network.load())
+def closer(image, face, square, error=np.inf):
+    """A closer Look at a detector's Face where a first one saw it, in a square (3,), if it may expect less `error`."""
+    return look.closer(image, detector.Face(tuple(square[:2]), square[2], face.score), network.load(), error)
 
 
-def enough(score, error, power):
-    """The error below which what the detector gives a score of 0..1 is a face."""
+def enough(score, error, power=POWER):
+    """The error below which what the detector gives a score of 0..1 is a face, for that at even odds."""
     return error * (score / (1 - score)) ** power

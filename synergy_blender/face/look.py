@@ -10,6 +10,7 @@ from .pose import to_picture
 MARGIN = 1.4  # side of the crop over the side of the square around the landmarks, as in training
 DOUBT = 2.5  # mean error expected of the points, crop pixels, above which a crop is looked at the other ways up as well
 CLEARER = 0.8  # of the upright crop's errors: another way up must expect less
+HOPELESS = 1.25  # of the errors that are too large, those from which no second closer look is taken
 OFF, LARGER = 0.15, 1.25  # of a crop's side, by which its face may lie beside its middle, and be larger or smaller
 
 
@@ -52,9 +53,10 @@ def first(image, face, regress, doubt=DOUBT):
     return Look(best, middle, side, face.score, (regress.points_mean, regress.points_basis))
 
 
-def closer(image, face, regress):
+def closer(image, face, regress, enough=np.inf):
     """A Look at a detector's Face laid flat, as it lies in `image` according to a first look; where that finds it
-    elsewhere than the detector did, it is taken again there."""
+    elsewhere than the detector did, it is taken again there. Who wants errors below `enough` is soon told of far larger
+    ones."""
     seen = first(image, face, regress)
     found = fitted([seen])
     middle, side = square_about(seen, found)
@@ -72,8 +74,9 @@ def closer(image, face, regress):
         return refinement.Head(found.identity, found.expression[0], scale * ratio, rotation, shift)
 
     seen = Look(refine.refined(part, laid_flat_by(seen, found)), middle, side, seen.score, points)
-    head = laid_flat_by(seen, fitted([seen]))
-    return replace(seen, view=refine.refined_both_ways(part, head))
+    if seen.view.errors.mean() > HOPELESS * enough:
+        return seen
+    return replace(seen, view=refine.refined_both_ways(part, laid_flat_by(seen, fitted([seen]))))
 
 
 def square_about(seen, found):
