@@ -190,7 +190,7 @@ def exact_truth():
     line("exact-truth renders, dense 3D identity error", f"{ours:.2f} mm", f"<= {bar:.2f} mm", ours <= bar)
     for name in JUDGED:
         alike = whole["alike"][names.index(name)]
-        line(f"exact-truth renders, {name}, correlation", f"{alike:.2f}", ">= 0.85", alike >= 0.85)
+        line(f"exact-truth renders, {name}, correlation", f"{alike:.3f}", ">= 0.85", alike >= 0.85)
     for kind, looks in found.items():
         for what, left in zip(("the network alone", "and fit", "and closer looks"), looks, strict=True):
             alike = ", ".join(f"{name} {left['alike'][names.index(name)]:.2f}" for name in JUDGED)
