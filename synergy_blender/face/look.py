@@ -10,7 +10,7 @@ from .pose import to_picture
 MARGIN = 1.4  # side of the crop over the side of the square around the landmarks, as in training
 DOUBT = 2.5  # mean error expected of the points, crop pixels, above which a crop is looked at the other ways up as well
 CLEARER = 0.8  # of the upright crop's errors: another way up must expect less
-HOPELESS = 1.25  # of the errors that are too large, those from which no second closer look is taken
+HOPELESS = 1.25  # times an error that is too large: from there on a closer look is not taken both ways
 OFF, LARGER = 0.15, 1.25  # of a crop's side, by which its face may lie beside its middle, and be larger or smaller
 
 

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from skimage import data
 
-from synergy_blender.face import head_model, parameters_from_landmarks, pose, reconstruct, reconstruct_person
+from synergy_blender.face import (
+    detector,
+    head_model,
+    look,
+    network,
+    parameters_from_landmarks,
+    pose,
+    reconstruct,
+    reconstruct_person,
+)
 from synergy_blender.face.pose import to_picture
 
 # The astronaut's 68 landmarks: MediaPipe's, by the usual index map, measured once in the workshop.
@@ -152,6 +161,13 @@ def test_two_people_come_largest_first(face):
     faces = reconstruct(both)
     assert len(faces) == 2
     assert faces[0].landmarks[30, 0] < 400 < 600 < faces[1].landmarks[30, 0]
+
+
+def test_a_closer_look_that_is_hopeless_is_not_taken_both_ways(face):
+    seen = detector.load()(data.astronaut())[0]
+    whole, enough, hopeless = (look.closer(data.astronaut(), seen, network.load(), e) for e in (np.inf, 3.0, 0.1))
+    np.testing.assert_array_equal(whole.view.points, enough.view.points)
+    assert 2 * len(hopeless.view.points) == len(whole.view.points)
 
 
 def test_boxes_are_obeyed(face):
