@@ -163,7 +163,7 @@ def test_two_people_come_largest_first(face):
     assert faces[0].landmarks[30, 0] < 400 < 600 < faces[1].landmarks[30, 0]
 
 
-def test_a_closer_look_that_is_hopeless_is_not_taken_both_ways(face):
+def test_a_closer_look_that_is_hopeless_is_not_taken_both_ways():
     seen = detector.load()(data.astronaut())[0]
     whole, enough, hopeless = (look.closer(data.astronaut(), seen, network.load(), e) for e in (np.inf, 3.0, 0.1))
     np.testing.assert_array_equal(whole.view.points, enough.view.points)
