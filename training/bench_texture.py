@@ -26,7 +26,7 @@ from synergy_blender.face import head_model, raster, reconstruct, relief, skin, 
 from synergy_blender.face.seen import View, look
 from synergy_blender.face.surface import bundled, in_triangles
 from synergy_blender.face.texels import carry, texels_of
-from synergy_blender.face.texture import synthesise
+from synergy_blender.face.texture import synthesise, unlit
 from training import sources
 from training.make_crops import random_light
 
@@ -195,7 +195,7 @@ def seams():
             picture, _ = painted(points, whole, np.full_like(picture, 200))
         else:
             points = face.vertices
-        looks = [look(picture, points, texels)]
+        looks = [unlit(look(picture, points, texels), points, texels, 0.0)]
         _, trust, _ = synthesise(looks, texels)
         texture = skin_texture([(picture, points)], 1024, 0.0).astype(float)
         steep = np.sqrt(sum(ndimage.sobel(texture.mean(2), axis) ** 2 for axis in (0, 1))) / 8

@@ -20,6 +20,7 @@ CHIN_ENDS = -0.13  # height below which the head is seen to have none
 UNLIKE, BEARDED = 10.0, 0.25  # of skin: what may be a beard's, and the share of a chin's side from which it is one
 NECK = (-0.112, -0.1)  # heights on the mean head below which the neck is not taken from the photo, metres
 BACKDROP_SAMPLES, SKIN_SAMPLES, GLASSES_SAMPLES = 6000, 30_000, 300_000
+INSIDE = (0.35, 0.55)  # cosines to the viewer of what is a little, and well inside of a head's outline
 UNEVEN = 14  # of 255: how much a backdrop may vary to be told from the head by its colour
 DOUBTFUL = 0.3  # trust below which a texel is not used at all
 SURE = 0.995  # trust above which the mirror side is not asked
@@ -194,7 +195,7 @@ def _alike(unlike):
 
 def _before_backdrop(view):
     """A function from what is Seen of the texels to 0 where the colour is that of an even backdrop, which may grow
-    darker towards one side, and 1 elsewhere (m,); the face's middle is always 1."""
+    darker towards one side, and 1 elsewhere (m,); the face's middle and the scalp's are always 1."""
     picture, covered = view.picture, view.covered
     height, width = picture.shape[:2]
     rows = np.flatnonzero(covered.any(1))
@@ -224,8 +225,11 @@ def _before_backdrop(view):
         def part(some):
             x, y, z = texels.places[seen.rows[some]].T
             middle = (np.abs(x) < 0.05) & (y < 0.03) & (y > -0.11) & (z > -0.04)
+            # hair that hangs beside the head looks like its backdrop: no such is seen well inside its outline
+            hair = (y > SCALP[0]) * ramp(seen.normal[some, 2], *INSIDE)
             off = np.abs(seen.colour[some] - bent(seen.point[some]) @ sheet).max(1)
-            return np.where(middle, 1, np.clip((off - 2 * uneven - 8) / 12, 0, 1)).astype(np.float32)
+            different = np.clip((off - 2 * uneven - 8) / 12, 0, 1)
+            return np.where(middle, 1, np.maximum(hair, different)).astype(np.float32)
 
         return in_blocks(part, len(seen.rows))
 

@@ -8,7 +8,6 @@ import numpy as np
 from . import head_model, skin
 
 MATERIALS = ("skin", "lips")
-BLOB, BLOBS_BEFORE, BLOBS_ABOVE = 0.025, -0.08, -0.14  # metres: apart and wide; depth and height of the face's end
 
 
 @dataclass(frozen=True)
@@ -52,19 +51,6 @@ class Surface:
         ends = np.concatenate([self.faces[:, [k, (k + 1) % count]] for k in range(count)])
         found = np.unique(np.sort(ends, axis=1), axis=0)
         return np.concatenate([found, found[:, ::-1]])
-
-    @cached_property
-    def blobs(self):
-        """How near every vertex (V, K) is to each of some places about the face, 0..1, and one column of ones: smooth
-        fields on the face are mixtures of these."""
-        face = self.mean[(self.mean[:, 2] > BLOBS_BEFORE) & (self.mean[:, 1] > BLOBS_ABOVE)]
-        chosen = [int(np.argmax(face[:, 2]))]
-        distance = np.linalg.norm(face - face[chosen[0]], axis=1)
-        while distance.max() > BLOB:
-            chosen.append(int(np.argmax(distance)))
-            distance = np.minimum(distance, np.linalg.norm(face - face[chosen[-1]], axis=1))
-        square = (self.mean**2).sum(1)[:, None] + (face[chosen] ** 2).sum(1) - 2 * self.mean @ face[chosen].T
-        return np.column_stack([np.exp(-0.5 * square / BLOB**2), np.ones(len(self.mean))])
 
     @cached_property
     def neighbours(self):

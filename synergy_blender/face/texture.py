@@ -9,31 +9,22 @@ from dataclasses import replace
 
 import numpy as np
 
-from . import light
-from .seen import BEARD, SCALP, beards, cheeks_of, doubted, look, telling
+from . import albedo, light, raster
+from .seen import cheeks_of, doubted, look, telling
+from .skin import ramp
 from .texels import brightness, carry, gather, in_blocks, spread, texels_of
 
 SMALLEST, LARGEST = 256, 8192  # pixels
 DELIT = {"albedo": 1.0, "half": 0.5, "photo": 0.0}  # how much of the photo's light is taken out, by name
-FACE_WIDTH, LIGHT_SAMPLES = 0.065, 20_000  # metres from the middle, and texels, that the light is estimated from
 SQUARELY = 6  # power of trust and of facing by which photos are weighed against each other: the best one wins softly
 EQUAL = (0.6, 1.6)  # by how much a photo's colours are brought near to another's, at most
 HAIR_ENOUGH, HAIR_SHARE = 8, 0.1  # vertices under hair, and the share seen of each, that tell its colour
 HAIR_UNLIKE = 0.3  # of the logarithm of brightness
 HAIR_GRAIN = 0.12  # of its brightness
-TINTED = 50.0  # of 255: what is darker shows less and less of its light's colour
-HIGHLIGHT = 1.3, 0.35  # skin this much brighter than usual is a highlight, and how much of that stays in albedo
+SEEN_ENOUGH, DARKEST = 100, 4  # vertices whose skin is seen, to tell light from; of 255, that logarithms are taken of
 RIM, RIM_SOFT = (0.044, -0.08, -0.02), 0.012  # metres from the middle, height, depth, beyond which it is a rim; a ramp
-RIM_GROWS = 3  # rings of vertices beside it
-RIM_LIT = 0.15, 0.4  # logarithms of brightness over usual skin from which a rim is doubted, and not used
-# Of skin whose light was taken out: how much it may still differ (log) from usual skin, by how much it is made more
-# even at most, and how far its colour is; how much darker than it (log) a shadow hides it a little, and wholly.
-EVEN, MOST_EVEN, COLOURED, SHADOW = 0.22, 0.6, 0.4, (0.5, 1.0)
-EVEN_FROM = 300  # vertices whose skin is seen
-# how far skin's colour may be from its middle (log), and how much of what is more is taken away: coloured lamps make it
-TINT, LESS_TINT = 0.18, 0.9
-LIPS = (0.0, -0.066, 0.035), (0.028, 0.014, 0.035)  # middle and radii on the mean head, metres: these may be painted
-FRINGE = (0.02, 0.055)  # heights on the mean head between which less and less of that is done, metres: hair hangs there
+RIM_LIT = 0.2, 0.5  # shares by which a rim is brighter or darker than expected, to be doubted, and not to be used
+MUCH = 0.9, 1.5  # logarithms by which light changed skin so much that it is doubted, and not used
 GRAIN_SIDE = 512  # texels of the window in which the skin's grain is measured
 GRAIN = 0.5  # of the seen skin's grain that filled skin gets
 
@@ -51,7 +42,7 @@ def skin_texture(views, size=1024, delit=1.0, surface=None):
     if not len(views):
         raise ValueError("A texture needs a photo: give at least one.")
     texels = texels_of(size, surface)
-    looks = [unlit(*look(image, vertices, texels), texels, delit) for image, vertices in views]
+    looks = [unlit(look(image, vertices, texels), vertices, texels, delit) for image, vertices in views]
     return _picture(*synthesise(looks, texels), texels)
 
 
@@ -62,12 +53,12 @@ def synthesise(looks, texels):
     best = int(np.argmax([seen.trust.sum() for seen in here]))
     colour, trust = _blend(here, best, texels)
     flipped, trust_flipped = _blend(there, best, texels)
-    cheeks = looks[best][2]
+    cheeks, expected = looks[best][2:]
     known, share = gather(colour, trust, texels)
     low, share_low = gather(flipped, trust_flipped, texels)
     shown = share > 0.5
     surface = texels.surface
-    usual = _usual(known, share, cheeks, surface)
+    usual = _with_hair(known, share, cheeks, expected, surface)
     off = np.where(shown[:, None], np.log(np.maximum(known, 1)) - usual, 0)  # what is particular about this person
     partner = surface.partner
     both_ways = np.where(shown[partner, None], off[partner], off)
@@ -89,10 +80,10 @@ def synthesise(looks, texels):
     return in_blocks(part, len(trust)), trust, np.maximum(trust, trust_flipped)
 
 
-def _usual(known, share, cheeks, surface):
-    """The log colours (V, 3) of a head with such cheeks (3,), and with hair as that whose colours are `known` (V, 3),
-    where the `share` (V,) of them that was seen is not nothing."""
-    usual, hairy = np.log(cheeks * surface.usual), surface.hairy
+def _with_hair(known, share, cheeks, expected, surface):
+    """The `expected` log colours (V, 3) of a head with such cheeks (3,), with hair as that whose colours are `known`
+    (V, 3), where the `share` (V,) of them that was seen is not nothing."""
+    usual, hairy = expected, surface.hairy
     seen = np.log(np.maximum(known[(share > HAIR_SHARE) & (hairy > 0.8)], 4))
     if len(seen) < HAIR_ENOUGH:
         return usual
@@ -103,81 +94,50 @@ def _usual(known, share, cheeks, surface):
     return usual + hairy[:, None] * (colour - usual)
 
 
-def unlit(here, there, cheeks, texels, delit):
-    """The same with the photo's light taken out of the colours by `delit`."""
-    x, y, _ = texels.places[here.rows].T
-    sure = np.flatnonzero((here.trust > 0.5) & (np.abs(x) < FACE_WIDTH) & (y < SCALP[0]))
-    if not delit or len(sure) < 500:
-        return here, there, cheeks
-    some = sure[:: max(1, len(sure) // LIGHT_SAMPLES)]
-    usual = carry(texels.surface.usual, texels, here.rows[some])
-    found = light.estimate(here.colour[some] / usual, here.normal[some].astype(float), here.trust[some])
+def unlit(shown, vertices, texels, delit):
+    """What `seen.look` says that a photo with the head's `vertices` (V, 3) in it shows, with its light taken out of the
+    colours by `delit`, and the log colours (V, 3) that are to be expected of all skin."""
+    here, there, cheeks = shown
+    surface = texels.surface
+    usual = np.log(cheeks * surface.usual)
+    if not delit:  # what is hidden comes nearer to the truth by usual skin than by albedo and light
+        return here, there, cheeks, usual
+    few = telling(here, texels)
+    known, share = _at_vertices(few.colour, few, texels)
+    sure = (share > 0.5) & (surface.hairy < 0.5)
+    if sure.sum() < SEEN_ENOUGH:
+        return here, there, cheeks, usual
+    normals = raster.vertex_normals(np.asarray(vertices, float) * [1, -1, 1], surface.triangles).astype(np.float32)
+    expected, change = albedo.of_seen(np.log(np.maximum(known, DARKEST)), share, normals, surface)
+    if delit < 1:  # what is hidden is lit as the seen is
+        found = light.estimate(np.exp(-change[sure]).astype(float), normals[sure].astype(float), share[sure])
+        expected = expected + (1 - delit) * np.log(light.shading(found, normals))
+    change *= delit
+    trusted = 1 - delit * ramp(np.abs(change.mean(1)), *MUCH)
+    bright = brightness(np.exp(expected))
+    table = np.column_stack([np.exp(change), trusted, bright, delit * _rim(surface)])
 
-    def lit(side, even=None):
+    def lit(side, table):
         def part(some):
-            colour = side.colour[some]
-            shading = light.shading(found, side.normal[some]) ** np.float32(delit)
-            bright = brightness(colour)
-            dark = np.flatnonzero(bright < TINTED)
-            grey = shading[dark].mean(1, keepdims=True)
-            shading[dark] = grey + bright[dark, None] / np.float32(TINTED) * (shading[dark] - grey)
-            if even is None:
-                return colour / shading, side.trust[some]
-            change = carry(even, texels, side.rows[some])
-            return colour / shading * change[:, :3], side.trust[some] * change[:, 3]
+            factor = carry(table, texels, side.rows[some])
+            colour, trust = side.colour[some] * factor[:, :3], side.trust[some] * factor[:, 3]
+            # what is still lit otherwise beside the face is the room's, and would be spread over all that is hidden
+            unlike = np.abs(brightness(colour) / factor[:, 4] - 1)
+            return colour, trust * (1 - factor[:, 5] * np.clip((unlike - RIM_LIT[0]) / (RIM_LIT[1] - RIM_LIT[0]), 0, 1))
 
         colour, trust = in_blocks(part, len(side.rows))
-        return replace(side, colour=colour, trust=trust)
+        return doubted(replace(side, colour=colour), trust, texels)
 
-    even = _evening(lit(telling(here, texels)), texels, delit)
-    here, there = lit(here, even), lit(there, even[texels.surface.partner])
-    few = telling(here, texels)
-    skin, cheeks = cheeks_of(few, texels)
-    beard = beards(few, skin, texels)
-    here, there = (_doubting_rims(side, beard(side), cheeks, texels, delit) for side in (here, there))
-    return _without_highlights(here, cheeks, texels, delit), _without_highlights(there, cheeks, texels, delit), cheeks
+    here, there = lit(here, table), lit(there, table[surface.partner])
+    _, cheeks = cheeks_of(telling(here, texels), texels)
+    return here, there, cheeks, expected
 
 
-def _evening(seen, texels, delit):
-    """By what a photo's colours and trust are to be multiplied at each vertex (V, 4), after its light was taken out:
-    hard light leaves more than harmonics can tell, and skin varies little, so that what is smoothly brighter or darker
-    than usual skin, where no hair or beard is, is made more even; what is in deep shadow is not believed."""
-    surface = texels.surface
-    skin, cheeks = cheeks_of(seen, texels)
-    known, share = _at_vertices(np.column_stack([seen.colour, beards(seen, skin, texels)(seen)]), seen, texels)
-    known, beard = known[:, :3], known[:, 3]
-    sure = (share > 0.3) & (surface.hairy < 0.3) & (beard < 0.3)
-    if sure.sum() < EVEN_FROM:
-        return np.ones((len(known), 4), np.float32)
-    off, table = np.log(np.maximum(known[sure], 3) / (cheeks * surface.usual[sure])), surface.blobs[sure]
-    weights = np.ones(len(off))
-    for _ in range(3):  # brows, lips and spots count less and less
-        weighted = table * weights[:, None]
-        level = np.linalg.solve(weighted.T @ table + 0.3 * np.eye(table.shape[1]), weighted.T @ off)
-        weights = 1 / (1 + (np.abs(off - table @ level).max(1) / 0.3) ** 2)
-    middle = np.average(table @ level, axis=0, weights=weights)
-    smooth = surface.blobs @ level - middle
-    uneven = np.average(np.square(smooth[sure]).mean(1), weights=weights)
-    brighter = smooth.mean(1, keepdims=True)
-    change = (brighter + COLOURED * (smooth - brighter)).clip(-MOST_EVEN, MOST_EVEN) * uneven / (uneven + EVEN**2)
-    change += _tint(off - change[sure], sure, weights, surface)
-    dark = np.clip((-SHADOW[0] - brighter) / (SHADOW[1] - SHADOW[0]), 0, 1)
-    fringe = np.clip((surface.mean[:, 1] - FRINGE[0]) / (FRINGE[1] - FRINGE[0]), 0, 1)
-    bare = delit * (1 - np.max([surface.hairy, fringe, beard], axis=0))[:, None]
-    return np.column_stack([np.exp(-bare * change), 1 - bare * dark]).astype(np.float32)
-
-
-def _tint(off, sure, weights, surface):
-    """The colour that no skin has (V, 3) where skin is `sure` (V,), by how far that is `off` (N, 3) from usual skin,
-    logarithms both, and its `weights` (N,) in the mean; none on lips, which may be painted."""
-    off = off - off.mean(1, keepdims=True)
-    tint = np.zeros((len(sure), 3))
-    tint[sure] = off - np.average(off, axis=0, weights=weights)
-    far = np.linalg.norm(tint, axis=1)
-    lips = np.exp(-(np.square((surface.mean - LIPS[0]) / LIPS[1]).sum(1) ** 2))
-    tint *= ((1 - lips) * LESS_TINT * np.maximum(far - TINT, 0) / np.maximum(far, TINT))[:, None]
-    near, number = surface.neighbours
-    return np.append(tint, np.zeros((1, 3)), axis=0)[near].sum(1) / number[:, None]
+def _rim(surface):
+    """How far (V,) 0..1 each vertex lies beside the face, at ears, jaw and neck, where no hair grows."""
+    x, y, z = surface.mean.T
+    outside = np.max([np.abs(x) - RIM[0], np.minimum(RIM[1] - y, -z), RIM[2] - z], axis=0)  # the chin's front is none
+    return np.clip(outside / RIM_SOFT, 0, 1) * (1 - surface.hairy)
 
 
 def _at_vertices(values, seen, texels):
@@ -186,37 +146,6 @@ def _at_vertices(values, seen, texels):
     whole, trust = np.zeros((count, values.shape[1]), np.float32), np.zeros(count, np.float32)
     whole[seen.rows], trust[seen.rows] = values, seen.trust
     return gather(whole, trust, texels)
-
-
-def _doubting_rims(seen, beard, cheeks, texels, delit):
-    """The same with less trust in what is lit quite unlike usual skin at ears, jaw and neck, where no hair or `beard`
-    (m,) is, and in what is beside that: such light is the room's, and would be spread over all that is hidden there."""
-    surface = texels.surface
-    known, share = _at_vertices(np.column_stack([brightness(seen.colour), beard]), seen, texels)
-    off = np.log(np.maximum(known[:, 0], 4) / (cheeks * surface.usual).mean(1))
-    doubt = np.clip((off - RIM_LIT[0]) / (RIM_LIT[1] - RIM_LIT[0]), 0, 1) * (share > 0) * (1 - known[:, 1])
-    x, y, z = surface.mean.T
-    outside = np.max([np.abs(x) - RIM[0], np.minimum(RIM[1] - y, -z), RIM[2] - z], axis=0)  # the chin's front is none
-    aside = np.clip(outside / RIM_SOFT, 0, 1) * (1 - surface.hairy)
-    near, _ = surface.neighbours
-    for _ in range(RIM_GROWS):
-        doubt = np.maximum(doubt, np.append(doubt * aside, 0)[near].max(1))
-    left = carry((1 - delit * doubt * aside)[:, None], texels, seen.rows)[:, 0]
-    return doubted(seen, seen.trust * left, texels)
-
-
-def _without_highlights(seen, cheeks, texels, delit):
-    """The same with what shines, where no hair or beard is, brought nearer to the usual skin."""
-    knee, left = HIGHLIGHT
-    bright = brightness(seen.colour) / carry((cheeks * texels.surface.usual).mean(1)[:, None], texels, seen.rows)[:, 0]
-    rows = np.flatnonzero(bright > knee)
-    _, y, z = texels.places[seen.rows[rows]].T
-    bare = 1 - carry(texels.surface.hairy[:, None], texels, seen.rows[rows])[:, 0]
-    bare *= ~((y < BEARD[0]) & (z > BEARD[1]))
-    less = ((knee + left * (bright[rows] - knee)) / bright[rows]) ** (delit * bare)
-    colour = seen.colour.copy()
-    colour[rows] *= less[:, None]
-    return replace(seen, colour=colour)
 
 
 def _blend(seen, best, texels):

@@ -5,6 +5,7 @@ import pytest
 from skimage import data
 
 from synergy_blender.face import (
+    albedo,
     glasses,
     head_model,
     light,
@@ -14,7 +15,6 @@ from synergy_blender.face import (
     skin_texture,
     surface,
     texels,
-    texture,
 )
 
 
@@ -119,6 +119,19 @@ def test_a_beard_is_known_from_skin_and_from_a_shadow(astronaut, colour):
     assert not beard(picture).any() and not beard(painted(picture, face, about, chin & (x > 0.008), colour)).any()
 
 
+def test_hair_is_not_taken_for_a_backdrop_of_its_colour(astronaut):
+    picture, face, _ = astronaut
+    head = surface.bundled()
+    index, weights = raster.rasterize(face.vertices[:, :2], head.triangles, 512, 512, face.vertices[:, 2])
+    hair = (index < 0) | (np.einsum("hwc,hwc->hw", weights, head.hairy[head.triangles[index]]) > 0.5)
+    noise = np.random.default_rng(0).normal(0, 3, picture.shape)
+    black = np.where(hair[..., None], [26, 22, 20] + noise, picture).clip(0, 255).astype(np.uint8)
+    about = texels.texels_of(256)
+    scalp = skin_texture([(black, face.vertices)], 256).reshape(-1, 3)[about.at]
+    grown = texels.carry(head.hairy[:, None], about)[:, 0] > 0.95
+    assert scalp[grown].mean() < 50
+
+
 def test_size_and_refusal(astronaut):
     picture, face, skin = astronaut
     assert skin.shape == (512, 512, 3) and skin.dtype == np.uint8
@@ -202,6 +215,6 @@ def test_colour_that_no_skin_has_is_taken_off_a_cheek_but_not_off_lips(astronaut
         return more[1] / more[0]
 
     less_on_cheek, as_on_lips = kept(cheek), kept(lips)
-    monkeypatch.setattr(texture, "LESS_TINT", 0.0)
+    monkeypatch.setattr(albedo, "LESS_TINT", 0.0)
     assert less_on_cheek < 0.8 * kept(cheek)
     assert as_on_lips > 0.95 * kept(lips)

@@ -1,0 +1,176 @@
+"""Skin without the light of a photo: what a small network expects of it, from what the photo shows.
+
+The head is laid round a cylinder, cell by cell: colours, how far they are to be believed, and how the skin is turned,
+beside their mirror image. From that a U-Net (Ronneberger et al., 2015) says what colour the skin has everywhere, also
+where nothing is seen. Colours are logarithms of sRGB 0..255: what light does to skin is then added to it.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from . import assets, chart, layers, raster
+
+SIZE = 128  # cells a side
+ACROSS, MIDDLE, UP = 0.165, -0.005, 0.12  # metres: half the width along the cylinder, middle height, half the height
+NARROWS = 0.06  # metres across within which cells are about as narrow as in the middle
+WIDTHS, FINE = (24, 40, 64, 96), 12  # features at a half, quarter, ... of the cells' number, and at the whole
+INPUTS = 19
+FAR = -3.0, 2.0  # of log colours from their level: what is darker or brighter is not told apart
+# how far skin's colour may be from its middle (log), and how much of what is more is taken away
+TINT, LESS_TINT = 0.15, 0.9
+LIPS = (0.0, -0.066, 0.035), (0.028, 0.014, 0.035)  # middle and radii on the mean head, metres
+WRAPS = 0.1  # metres across from which a triangle goes round the back of the head
+
+
+@dataclass(frozen=True)
+class Laid:
+    """The cells of the cylinder that a surface covers: their places `at` (n,) in the flat picture, the `corners` (n, 3)
+    of what is outermost there with `weights` (n, 3), and for every vertex the four `cells` (V, 4) about it with their
+    `shares` (V, 4)."""
+
+    at: np.ndarray
+    corners: np.ndarray
+    weights: np.ndarray
+    cells: np.ndarray
+    shares: np.ndarray
+
+    def lay(self, values):
+        """Values (V, k) of vertices as a picture (SIZE, SIZE, k), zero where there is no surface."""
+        flat = np.zeros((SIZE * SIZE, values.shape[1]), np.float32)
+        flat[self.at] = sum(values[self.corners[:, k]] * self.weights[:, k : k + 1] for k in range(3))
+        return flat.reshape(SIZE, SIZE, -1)
+
+    def take(self, picture):
+        """Values (V, k) of the vertices from a picture (SIZE, SIZE, k)."""
+        return np.einsum("vkc,vk->vc", picture.reshape(SIZE * SIZE, -1)[self.cells], self.shares)
+
+
+@lru_cache(maxsize=2)
+def laid(surface):
+    """The Laid of a Surface, found once."""
+    across, up = chart.places(surface.mean.astype(float)).T
+    across_cells = np.arcsinh(across / NARROWS) / np.arcsinh(ACROSS / NARROWS)
+    points = (np.stack([across_cells, (MIDDLE - up) / UP], 1) + 1) / 2 * SIZE
+    triangles = surface.triangles[surface.skin]
+    triangles = triangles[np.ptp(across[triangles], axis=1) < WRAPS]
+    index, weights = raster.rasterize(points, triangles, SIZE, SIZE, chart.radii(surface.mean))
+    at = np.flatnonzero(index.ravel() >= 0)
+    corners = triangles[index.ravel()[at]]
+    inner = (points - 0.5).clip(0, SIZE - 1.001)
+    left, top = inner.astype(int).T
+    x, y = (inner - np.stack([left, top], 1)).T
+    cells = top * SIZE + left
+    return Laid(
+        at,
+        corners,
+        weights.reshape(-1, 3)[at],
+        np.stack([cells, cells + 1, cells + SIZE, cells + SIZE + 1], 1),
+        np.stack([(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y], 1).astype(np.float32),
+    )
+
+
+@lru_cache(maxsize=2)
+def _usual(surface):
+    """What is known of every cell before anything is seen (SIZE, SIZE, 5): usual log colours, hair, and that there is
+    skin."""
+    known = np.column_stack([np.log(surface.usual), surface.hairy, np.ones(len(surface.mean))])
+    return laid(surface).lay(known.astype(np.float32))
+
+
+def inputs_of(log, trust, normal, surface):
+    """The network's inputs (SIZE, SIZE, INPUTS) of log colours (V, 3) of the vertices, their trust (V,) and normals
+    (V, 3) towards the viewer; the log colours (SIZE, SIZE, 3) over their level, 0 where they are not seen; the weights
+    (SIZE, SIZE, 1) by which they make the level: what is skin, and lit well, counts most; and the level (3,)."""
+    at = laid(surface).lay(
+        np.column_stack([log * trust[:, None], normal * trust[:, None], np.exp(log) * trust[:, None], trust])
+    )
+    known, share = _usual(surface), at[..., 9:]
+    log, normal = at[..., :3] / np.maximum(share, 1e-6), at[..., 3:6]
+    weights = at[..., 6:9].mean(2, keepdims=True) * (1 - known[..., 3:4])
+    level = (log * weights).sum((0, 1)) / max(weights.sum(), 1e-6)
+    log = (log - level).clip(*FAR) * share
+    own = np.concatenate([log, share, normal], 2)
+    return np.concatenate([own, own[:, ::-1], known], 2), log, weights, level
+
+
+def _odd(log, level, surface):
+    """The colour that no skin has (SIZE, SIZE, 3), where the cells' log colours are `log` over a `level` (3,) that is
+    skin's: far from that and from grey, as of beards, and not on lips, which may be painted, nor in hair."""
+    usual, free = _usual(surface)[..., :3], _painted(surface)
+    off = log - usual
+    off = off - off.mean(2, keepdims=True)
+    grey = level.mean() - level
+    share = np.clip(off @ grey / max(grey @ grey, 1e-6), 0, 1)
+    off -= share[..., None] * grey
+    far = np.linalg.norm(off, axis=2, keepdims=True)
+    return off * (1 - free) * LESS_TINT * np.maximum(far - TINT, 0) / np.maximum(far, TINT)
+
+
+@lru_cache(maxsize=2)
+def _painted(surface):
+    """How far every cell's skin may have any colour (SIZE, SIZE, 1): lips and hair."""
+    return laid(surface).lay(np.maximum(lips(surface), surface.hairy)[:, None].astype(np.float32))
+
+
+def lips(surface):
+    """How far (V,) 0..1 each vertex is of the lips, or close by."""
+    return np.exp(-(np.square((surface.mean - LIPS[0]) / LIPS[1]).sum(1) ** 2))
+
+
+def shapes():
+    """Every weight of the network by name, with its shape."""
+    table, inputs = {}, INPUTS
+    for i, width in enumerate(WIDTHS):
+        table |= {f"down{i}": (9 * inputs, width), f"at{i}": (9 * width, width)}
+        if i:
+            table[f"up{i - 1}"] = 9 * (inputs + width), inputs
+        inputs = width
+    table |= {"fine": (9 * (INPUTS + WIDTHS[0]), FINE), "last": (FINE, 3)}
+    return {f"{name}_weight": shape for name, shape in table.items()} | {
+        f"{name}_bias": shape[1:] for name, shape in table.items()
+    }
+
+
+@lru_cache(maxsize=1)
+def load():
+    """The arrays of albedo.npz. Raises assets.AssetError."""
+    path = assets.FOLDER / "albedo.npz"
+    data = assets.load(path, "albedo")
+    assets.expect(path, data, shapes())
+    return {name: np.ascontiguousarray(values, np.float32) for name, values in data.items()}
+
+
+def changed(inputs):
+    """What is to be added to the seen log colours of every cell (SIZE, SIZE, 3), by the network."""
+    weights, kept, x = load(), [], inputs
+
+    def layer(x, name, stride=1):
+        x = layers.full(x, weights[f"{name}_weight"], weights[f"{name}_bias"], stride)
+        return np.maximum(x, 0, out=x)
+
+    for i in range(len(WIDTHS)):
+        x = layer(layer(x, f"down{i}", 2), f"at{i}")
+        kept.append(x)
+    for i in reversed(range(len(WIDTHS) - 1)):
+        x = layer(np.concatenate([_twice(x), kept[i]], 2), f"up{i}")
+    x = layer(np.concatenate([_twice(x), inputs], 2), "fine")
+    return layers.pointwise(x, weights["last_weight"], weights["last_bias"])
+
+
+def _twice(x):
+    return x.repeat(2, axis=0).repeat(2, axis=1)
+
+
+def of_seen(log, trust, normal, surface):
+    """Skin without the light, by log colours (V, 3) that a photo shows of the vertices, how far they are to be believed
+    (V,) 0..1 and their normals (V, 3) towards the viewer: the log colours (V, 3) of all of it, as bright in the mean as
+    what is lit well, and what that adds to the seen ones (V, 3)."""
+    inputs, seen, weights, level = inputs_of(log, trust, normal, surface)
+    share, at = inputs[..., 3:4], laid(surface)
+    whole = seen + changed(inputs)
+    whole -= ((whole - seen) * weights).sum((0, 1)) / max(weights.sum(), 1e-6)
+    whole -= _odd(whole, level, surface)
+    change = at.take(np.concatenate([(whole - seen) * share, share], 2))
+    return at.take(whole) + level, change[:, :3] / np.maximum(change[:, 3:], 1e-6)

@@ -1,0 +1,191 @@
+"""Learns to take the photo's light out of skin: `python -m training.train_albedo [--samples 120000]`.
+
+Portraits in even light (`training.even_skins`) are lit anew in every way (`training.relight`), and a small U-Net over
+the head laid round a cylinder (`face.albedo`; Ronneberger et al., 2015) learns to say what they were, also where
+nothing is seen. Writes `addon_assets/albedo.npz`; resumes from `work/runs/NAME`.
+"""
+
+import argparse
+import copy
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from synergy_blender.face import albedo, assets
+from synergy_blender.face.surface import bundled
+from training import relight, sources
+from training.fold import folded
+from training.run import Run, keep_memory, saved
+
+BATCH, RATE, DECAY_SHARE = 16, 2e-3, 0.9
+WORKERS, CHECKED = 2, 96  # processes that draw; samples of held-back portraits that are looked at on the way
+PHOTOS = 2  # of different people under every light
+EVENEST = 0.6  # share of the portraits whose light is even enough
+HELD_BACK_EVERY = 12
+SEEN_LEAST, UNSEEN = 0.5, 0.25  # of a portrait's skin, to be learned from; weight of what was filled in there
+STEEP = 1.0  # weight of how colours change from cell to cell
+MIXED = 0.5  # share of the samples that are two people's mean
+PAINTED = 0.5  # share of those whose lips are
+TONE, TINT = 0.12, 0.04  # spread of the tones that portraits are given, logarithms
+
+
+def block(inputs, outputs, stride=1):
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU())
+
+
+class Network(nn.Module):
+    """Inputs (B, INPUTS, SIZE, SIZE) -> what is to be added to the seen log colours (B, 3, SIZE, SIZE)."""
+
+    def __init__(self):
+        super().__init__()
+        widths = albedo.WIDTHS
+        for i, (a, b) in enumerate(zip((albedo.INPUTS, *widths), widths, strict=False)):
+            setattr(self, f"down{i}", block(a, b, 2))
+            setattr(self, f"at{i}", block(b, b))
+        for i in range(len(widths) - 1):
+            setattr(self, f"up{i}", block(widths[i] + widths[i + 1], widths[i]))
+        self.fine = block(albedo.INPUTS + widths[0], albedo.FINE)
+        self.last = nn.Conv2d(albedo.FINE, 3, 1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, x):
+        count, kept, inputs = len(albedo.WIDTHS), [], x
+        for i in range(count):
+            x = getattr(self, f"at{i}")(getattr(self, f"down{i}")(x))
+            kept.append(x)
+        for i in reversed(range(count - 1)):
+            x = getattr(self, f"up{i}")(torch.cat([twice(x), kept[i]], 1))
+        return self.last(self.fine(torch.cat([twice(x), inputs], 1)))
+
+
+def twice(x):
+    return F.interpolate(x, scale_factor=2, mode="nearest")
+
+
+class Skins(torch.utils.data.IterableDataset):
+    """Samples (inputs, seen log colours and level's weights (4, ...), truth and its weight (4, ...)) without end."""
+
+    def __init__(self, held_back, seed):
+        data = [np.load(path) for path in sorted(sources.WORK.glob("even_skins_*.npz"))]
+        uneven = np.concatenate([one["uneven"] for one in data])
+        even = np.flatnonzero(uneven <= np.quantile(uneven, EVENEST))
+        chosen = even[(even % HELD_BACK_EVERY == 0) == held_back]
+        self.log, self.seen = (np.concatenate([one[name] for one in data])[chosen] for name in ("log", "seen"))
+        self.seed, self.heads = seed, relight.Heads(np.random.default_rng(seed))
+
+    def sample(self, rng, head):
+        """Of a portrait on a head that is Lit."""
+        surface = bundled()
+        laid = albedo.laid(surface)
+        k, other = rng.integers(len(self.log), size=2)
+        log, seen = self.log[k].astype(np.float32), self.seen[k].astype(np.float32)
+        if rng.random() < MIXED:
+            log += np.float32(rng.uniform(0, 0.5)) * (self.log[other] - log)
+            seen = np.minimum(seen, self.seen[other])
+        if rng.random() < 0.5:
+            log, seen = log[surface.partner], seen[surface.partner]
+        log = log + np.float32(rng.normal(0, TONE)) + rng.normal(0, TINT, 3).astype(np.float32)
+        if rng.random() < PAINTED:
+            paint = rng.normal(0, 0.2) * np.array([0.5, -1, -0.6]) + rng.normal(0, 0.1, 3)
+            log += (albedo.lips(surface)[:, None] * paint).astype(np.float32)
+        skin = np.exp(log).clip(4, 250)
+        colour, trust = relight.photograph(rng, head, skin, self.heads.places)
+        inputs, log_seen, weights, level = albedo.inputs_of(np.log(colour), trust, head.fitted, surface)
+        truth = laid.lay(np.column_stack([np.log(skin), np.where(seen > SEEN_LEAST, 1, UNSEEN)]))
+        truth[..., :3] -= level
+        truth[..., :3] -= ((truth[..., :3] - log_seen) * weights).sum((0, 1)) / max(weights.sum(), 1e-6)
+        truth[..., :3] *= truth[..., 3:] > 0
+        parts = inputs, np.concatenate([log_seen, weights], 2), truth
+        return tuple(np.ascontiguousarray(part.transpose(2, 0, 1), np.float32) for part in parts)
+
+    def __iter__(self):
+        worker = torch.utils.data.get_worker_info()
+        rng = np.random.default_rng([self.seed, worker.id if worker else 0])
+        while True:
+            head = relight.light_up(rng, self.heads)
+            for _ in range(PHOTOS):
+                yield self.sample(rng, head)
+
+
+def levelled(network, inputs, seen):
+    """The network's log albedo, as bright as what is seen in the mean."""
+    made = seen[:, :3] + network(inputs)
+    weights = seen[:, 3:]
+    return made - ((made - seen[:, :3]) * weights).sum((2, 3), True) / weights.sum((2, 3), True).clamp(min=1e-6)
+
+
+def gaps(made, truth):
+    """Mean absolute difference of logarithms, and of how they change from cell to cell."""
+    off, weight = made - truth[:, :3], truth[:, 3:]
+    least = (torch.minimum(weight[:, :, 1:], weight[:, :, :-1]), torch.minimum(weight[..., 1:], weight[..., :-1]))
+    steep = sum((off.diff(dim=k).abs() * both).sum() for k, both in zip((2, 3), least, strict=True))
+    return (off.abs() * weight).sum() / (3 * weight.sum()), steep / (3 * weight.sum())
+
+
+def arrays_of(network):
+    """The weights of a Network by the names of the NumPy one."""
+    arrays = {}
+    for name, layer in network.named_children():
+        arrays[f"{name}_weight"], arrays[f"{name}_bias"] = folded(layer)
+    return arrays
+
+
+def weights_of(run):
+    """The averaged weights of a Run as they are shipped."""
+    arrays = arrays_of(copy.deepcopy(run.average).eval())
+    return {name: values.astype(np.float16) for name, values in arrays.items()}
+
+
+@torch.no_grad()
+def validate(network, checked):
+    """`gaps` of the averaged network on held-back portraits, by name."""
+    network.eval()
+    inputs, seen, truth = checked
+    made = [levelled(network, a, b) for a, b in zip(inputs.split(BATCH), seen.split(BATCH), strict=True)]
+    return dict(zip(("colour", "steep"), (one.item() for one in gaps(torch.cat(made), truth)), strict=True))
+
+
+def lesson_of(network):
+    def lesson(inputs, seen, truth):
+        with torch.autocast("cpu", torch.bfloat16):
+            made = levelled(network, inputs, seen)
+        colour, steep = gaps(made.float(), truth)
+        return colour + STEEP * steep, {"colour": colour, "steep": steep}, None
+
+    return lesson
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--name", default="albedo")
+    options.add_argument("--samples", type=int, default=120_000)
+    options.add_argument("--start-from", help="name of an earlier run")
+    options.add_argument("--rate", type=float, default=RATE)
+    options = options.parse_args()
+    keep_memory()
+    torch.manual_seed(0)
+    held, rng = Skins(True, 1), np.random.default_rng(7)
+    checked = [held.sample(rng, relight.light_up(rng, held.heads)) for _ in range(CHECKED)]
+    checked = [torch.as_tensor(np.stack(part)) for part in zip(*checked, strict=True)]
+    as_lit = [one.item() for one in gaps(checked[1][:, :3], checked[2])]
+    network = Network()
+    if options.start_from:
+        network.load_state_dict(saved(options.start_from)["average"])
+    run = Run(options.name, network, options.samples, BATCH, options.rate, DECAY_SHARE)
+    skins = Skins(False, run.step)
+    print(f"{len(skins.log)} portraits, {len(held.log)} held back, as lit {as_lit[0]:.4f} {as_lit[1]:.4f}", flush=True)
+    batches = iter(torch.utils.data.DataLoader(skins, BATCH, num_workers=WORKERS, prefetch_factor=4))
+    lesson = lesson_of(network)
+    while run.step < run.steps:
+        run.learn(lesson, *next(batches))
+        if run.is_to_be_saved:
+            run.save(validate(copy.deepcopy(run.average), checked))
+            assets.save(run.folder / "albedo.npz", "albedo", weights_of(run))
+    assets.save(sources.ASSETS / "albedo.npz", "albedo", weights_of(run))
+
+
+if __name__ == "__main__":
+    main()
