@@ -26,7 +26,7 @@ from synergy_blender.face import head_model, raster, reconstruct, relief, skin, 
 from synergy_blender.face.seen import View, look
 from synergy_blender.face.surface import bundled, in_triangles
 from synergy_blender.face.texels import carry, texels_of
-from synergy_blender.face.texture import synthesise, unlit
+from synergy_blender.face.texture import synthesise
 from training import sources
 from training.make_crops import random_light
 
@@ -57,19 +57,25 @@ def relit(rng, picture, face):
 
 
 def light_errors(seed=0):
-    """Mean error of the face's skin, 0..255, as lit and with its light taken out, and by how much that is better."""
+    """Mean error of the face's skin, 0..255, as lit and with its light taken out (2,), and the same of what of it the
+    photo shows (2,)."""
     rng, errors = np.random.default_rng(seed), []
     texels, (low, high) = texels_of(SIZE), FACE
-    face_texels = texels.at[((texels.places > low) & (texels.places < high)).all(1)]
+    on_face = ((texels.places > low) & (texels.places < high)).all(1)
     for picture, face in london():
         lit = relit(rng, picture, face)
+        _, trust = flat(look(picture, face.vertices, texels)[0], texels)
         truth, *both = (
-            skin_texture([(photo, face.vertices)], SIZE, delit).reshape(-1, 3)[face_texels].astype(float)
+            skin_texture([(photo, face.vertices)], SIZE, delit).reshape(-1, 3)[texels.at].astype(float)
             for photo, delit in ((picture, 0.0), (lit, 0.0), (lit, 1.0))
         )
-        errors.append([np.abs(one * (truth.mean(0) / one.mean(0)) - truth).mean() for one in both])
-    before, after = np.mean(errors, axis=0)
-    return before, after, 1 - after / before
+        errors.append(
+            [
+                [np.abs(one[some] * (truth[some].mean(0) / one[some].mean(0)) - truth[some]).mean() for one in both]
+                for some in (on_face, on_face & (trust > 0.5))
+            ]
+        )
+    return np.mean(errors, axis=0)
 
 
 def seconds_and_memory(size):
@@ -195,7 +201,7 @@ def seams():
             picture, _ = painted(points, whole, np.full_like(picture, 200))
         else:
             points = face.vertices
-        looks = [unlit(look(picture, points, texels), points, texels, 0.0)]
+        looks = [look(picture, points, texels)]
         _, trust, _ = synthesise(looks, texels)
         texture = skin_texture([(picture, points)], 1024, 0.0).astype(float)
         steep = np.sqrt(sum(ndimage.sobel(texture.mean(2), axis) ** 2 for axis in (0, 1))) / 8
@@ -213,7 +219,7 @@ def measure():
     found = {}
     for size in (1024, 2048):
         found[f"seconds_{size}"], found["megabytes"] = seconds_and_memory(size)
-    found["as_lit"], found["delit"], found["better"] = light_errors()
+    (found["as_lit"], found["delit"]), (found["as_lit_seen"], found["delit_seen"]) = light_errors()
     for turn in TURNS:
         for name, values in hidden_half(turn).items():
             found[f"{name}_{turn}"] = [round(float(v), 4) for v in values]

@@ -1,7 +1,7 @@
 """Skin in even light to learn from: `python -m training.even_skins [--part 0 --parts 2]`, for `training.train_albedo`.
 
-Every training portrait that looks ahead is laid on the head, its light taken out by the harmonics of `face.light` alone
-and what is hidden filled. Writes `work/even_skins_<part>.npz`: per portrait the `log` colours (N, V, 3) of the
+Every training portrait that looks ahead is laid on the head, its light taken out by `training.harmonics` and what is
+hidden filled. Writes `work/even_skins_<part>.npz`: per portrait the `log` colours (N, V, 3) of the
 vertices, how far each was `seen` (N, V) 0..1, and how `uneven` (N,) the light was, the spread of the logarithm of what
 was taken out.
 """
@@ -12,11 +12,11 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from synergy_blender.face import light, reconstruct
+from synergy_blender.face import reconstruct
 from synergy_blender.face.seen import SCALP, cheeks_of, look
 from synergy_blender.face.texels import brightness, carry, gather, texels_of
 from synergy_blender.face.texture import synthesise
-from training import sources
+from training import harmonics, sources
 from training.bench_texture import flat
 
 SIZE, SURE, LARGEST_YAW, LARGEST_PICTURE = 256, 0.97, 25, 512
@@ -30,10 +30,10 @@ def evenly_lit(here, there, cheeks, texels):
     sure = (here.trust > 0.5) & (np.abs(x) < FACE_WIDTH) & (y < SCALP[0])
     usual = texels.surface.usual
     colours = here.colour[sure] / carry(usual, texels, here.rows[sure])
-    found = light.estimate(colours, here.normal[sure].astype(float), here.trust[sure])
-    here, there = (replace(side, colour=side.colour / light.shading(found, side.normal)) for side in (here, there))
+    found = harmonics.estimate(colours, here.normal[sure].astype(float), here.trust[sure])
+    here, there = (replace(side, colour=side.colour / harmonics.shading(found, side.normal)) for side in (here, there))
     _, cheeks = cheeks_of(here, texels)
-    return here, there, cheeks, np.log(cheeks * usual)
+    return here, there, cheeks
 
 
 def of_portrait(picture, face, texels):

@@ -49,14 +49,14 @@ def of_portrait(rng, picture, face, texels, delit):
     flipped = np.zeros(SIZE * SIZE)
     flipped[texels.at] = trust
     there = replace(there, trust=there.trust * flipped.reshape(SIZE, SIZE)[:, ::-1].ravel()[texels.at[there.rows]])
-    here, there, cheeks, expected = unlit((here, there, cheeks), face.vertices, texels, delit)
+    here, there, cheeks = unlit((here, there, cheeks), face.vertices, texels, delit)
     colour, trust = flat(here, texels)
     found = {"shown": [], "filled": []}
     for _ in range(ANGLES[delit]):
         degrees = rng.uniform(*TURN) * rng.choice([-1, 1])
         points = turned(face, degrees, picture.shape)
         (one, other), shown = hide(picture, points, texels, (here, there))
-        filled, *_ = synthesise([(one, other, cheeks, expected)], texels)
+        filled, *_ = synthesise([(one, other, cheeks)], texels)
         found["shown"].append(shown)
         found["filled"].append(np.log(np.maximum(filled, DARKEST) / cheeks))
     return {

@@ -25,6 +25,7 @@ WIDER = 1  # cells around what is found that it may cover as well
 LENS = (31.0, 36.0)  # half height and width of what glasses may cover about an eye, cells
 TEMPLE = (36, 62, 50)  # rows between which their arms lie, and the column beside the middle from which on
 BROW = 41  # row above which brows are, dark as well
+INNER, OPAQUE = 0.6, 0.6  # share of a lens about its middle, and of that what must be tinted in sunglasses
 APERTURE = (9.0, 17.0)  # half height and width of an eye with its lashes, cells
 
 
@@ -52,6 +53,11 @@ def covered(rows, colours, odd, texels, cheeks):
     zone = ((row - EYE[0]) / LENS[0]) ** 2 + ((beside - EYE[1]) / LENS[1]) ** 2 < 1
     zone |= (row >= TEMPLE[0]) & (row < TEMPLE[1]) & (beside >= TEMPLE[2])
     zone[BRIDGE] = True
+    for side in (column < COLUMNS / 2, column >= COLUMNS / 2):  # behind dark lenses there are no eyes to be seen
+        lens = ((row - EYE[0]) / LENS[0]) ** 2 + ((beside - EYE[1]) / LENS[1]) ** 2 < INNER**2
+        lens &= side & (row >= BROW) & known & ~eyes
+        if lens.any() and (odd[lens] > TINTED).mean() > OPAQUE:
+            eyes &= ~side
     zone &= ~eyes & known
     theirs = (row >= BROW) & ((np.abs(lines) > LINE) | (odd > TINTED))
     wide = np.pad(theirs & zone, WIDER)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from . import albedo, light, raster
+from . import albedo, raster
 from .seen import cheeks_of, doubted, look, telling
 from .skin import ramp
 from .texels import brightness, carry, gather, in_blocks, spread, texels_of
@@ -53,12 +53,12 @@ def synthesise(looks, texels):
     best = int(np.argmax([seen.trust.sum() for seen in here]))
     colour, trust = _blend(here, best, texels)
     flipped, trust_flipped = _blend(there, best, texels)
-    cheeks, expected = looks[best][2:]
+    cheeks = looks[best][2]
     known, share = gather(colour, trust, texels)
     low, share_low = gather(flipped, trust_flipped, texels)
     shown = share > 0.5
     surface = texels.surface
-    usual = _with_hair(known, share, cheeks, expected, surface)
+    usual = _usual(known, share, cheeks, surface)
     off = np.where(shown[:, None], np.log(np.maximum(known, 1)) - usual, 0)  # what is particular about this person
     partner = surface.partner
     both_ways = np.where(shown[partner, None], off[partner], off)
@@ -80,10 +80,10 @@ def synthesise(looks, texels):
     return in_blocks(part, len(trust)), trust, np.maximum(trust, trust_flipped)
 
 
-def _with_hair(known, share, cheeks, expected, surface):
-    """The `expected` log colours (V, 3) of a head with such cheeks (3,), with hair as that whose colours are `known`
-    (V, 3), where the `share` (V,) of them that was seen is not nothing."""
-    usual, hairy = expected, surface.hairy
+def _usual(known, share, cheeks, surface):
+    """The log colours (V, 3) of a head with such cheeks (3,), and with hair as that whose colours are `known` (V, 3),
+    where the `share` (V,) of them that was seen is not nothing."""
+    usual, hairy = np.log(cheeks * surface.usual), surface.hairy
     seen = np.log(np.maximum(known[(share > HAIR_SHARE) & (hairy > 0.8)], 4))
     if len(seen) < HAIR_ENOUGH:
         return usual
@@ -96,26 +96,18 @@ def _with_hair(known, share, cheeks, expected, surface):
 
 def unlit(shown, vertices, texels, delit):
     """What `seen.look` says that a photo with the head's `vertices` (V, 3) in it shows, with its light taken out of the
-    colours by `delit`, and the log colours (V, 3) that are to be expected of all skin."""
+    colours by `delit`."""
     here, there, cheeks = shown
     surface = texels.surface
-    usual = np.log(cheeks * surface.usual)
-    if not delit:  # what is hidden comes nearer to the truth by usual skin than by albedo and light
-        return here, there, cheeks, usual
     few = telling(here, texels)
     known, share = _at_vertices(few.colour, few, texels)
-    sure = (share > 0.5) & (surface.hairy < 0.5)
-    if sure.sum() < SEEN_ENOUGH:
-        return here, there, cheeks, usual
+    if not delit or ((share > 0.5) & (surface.hairy < 0.5)).sum() < SEEN_ENOUGH:
+        return shown
     normals = raster.vertex_normals(np.asarray(vertices, float) * [1, -1, 1], surface.triangles).astype(np.float32)
-    expected, change = albedo.of_seen(np.log(np.maximum(known, DARKEST)), share, normals, surface)
-    if delit < 1:  # what is hidden is lit as the seen is
-        found = light.estimate(np.exp(-change[sure]).astype(float), normals[sure].astype(float), share[sure])
-        expected = expected + (1 - delit) * np.log(light.shading(found, normals))
+    skin, change = albedo.of_seen(np.log(np.maximum(known, DARKEST)), share, normals, surface)
     change *= delit
     trusted = 1 - delit * ramp(np.abs(change.mean(1)), *MUCH)
-    bright = brightness(np.exp(expected))
-    table = np.column_stack([np.exp(change), trusted, bright, delit * _rim(surface)])
+    table = np.column_stack([np.exp(change), trusted, brightness(np.exp(skin)), delit * _rim(surface)])
 
     def lit(side, table):
         def part(some):
@@ -130,7 +122,7 @@ def unlit(shown, vertices, texels, delit):
 
     here, there = lit(here, table), lit(there, table[surface.partner])
     _, cheeks = cheeks_of(telling(here, texels), texels)
-    return here, there, cheeks, expected
+    return here, there, cheeks
 
 
 def _rim(surface):

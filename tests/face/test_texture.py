@@ -8,7 +8,6 @@ from synergy_blender.face import (
     albedo,
     glasses,
     head_model,
-    light,
     raster,
     reconstruct,
     seen,
@@ -99,6 +98,19 @@ def test_glasses_are_found_and_left_out(astronaut):
     assert np.abs(without - bare).mean() < 0.2 * (bare.mean() - 17)
 
 
+def test_behind_dark_lenses_there_is_skin(astronaut):
+    picture, face, _ = astronaut
+    about = texels.texels_of(512)
+    x, y, z = about.places.T
+    lenses = (np.hypot(np.abs(x) - 0.033, 1.2 * y) < 0.024) & (z > -0.03)
+    lenses |= (np.abs(x) < 0.013) & (np.abs(y - 0.002) < 0.002) & (z > 0)
+    worn = painted(picture, face, about, lenses, (12, 12, 14))
+    beside = about.at[(np.hypot(np.abs(x) - 0.033, y) < 0.02) & (np.abs(y + 0.012) < 0.003) & (z > 0)]
+    skin = skin_texture([(worn, face.vertices)], 512).reshape(-1, 3)
+    cheeks = about.at[(np.abs(np.abs(x) - 0.033) < 0.008) & (np.abs(y + 0.04) < 0.006) & (z > 0)]
+    assert skin[beside].mean() > 0.7 * skin[cheeks].mean()
+
+
 @pytest.mark.parametrize("colour", [(225, 225, 230), (40, 36, 34)])
 def test_a_beard_is_known_from_skin_and_from_a_shadow(astronaut, colour):
     picture, face, _ = astronaut
@@ -137,18 +149,6 @@ def test_size_and_refusal(astronaut):
     assert skin.shape == (512, 512, 3) and skin.dtype == np.uint8
     with pytest.raises(ValueError, match="256 to 8192"):
         skin_texture([(picture, face.vertices)], 100)
-
-
-def test_light_of_known_harmonics_is_found():
-    rng = np.random.default_rng(0)
-    normals = rng.normal(size=(4000, 3)) + [0, 0, 1.5]
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    true = np.zeros((9, 3))
-    true[0], true[1], true[3] = 1, [0.4, 0.3, 0.2], [0.1, 0.1, 0.15]
-    shade = light.harmonics(normals) @ true
-    colours = np.array([180.0, 130, 110]) * shade
-    found = light.shading(light.estimate(colours, normals, np.ones(len(normals))), normals)
-    np.testing.assert_allclose(found, shade / shade.mean(0), atol=0.05)
 
 
 def test_the_light_of_a_lamp_is_taken_out(astronaut):
