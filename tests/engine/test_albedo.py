@@ -5,8 +5,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from synergy_blender.face import albedo  # noqa: E402
-from training import harmonics  # noqa: E402
+from synergy_blender.face import albedo, raster, surface  # noqa: E402
+from training import harmonics, relight  # noqa: E402
 from training.train_albedo import Network, arrays_of  # noqa: E402
 
 
@@ -41,3 +41,29 @@ def test_light_of_known_harmonics_is_found():
     colours = np.array([180.0, 130, 110]) * shade
     found = harmonics.shading(harmonics.estimate(colours, normals, np.ones(len(normals))), normals)
     np.testing.assert_allclose(found, shade / shade.mean(0), atol=0.05)
+
+
+def test_light_reaches_what_faces_it_and_is_not_hidden(monkeypatch):
+    monkeypatch.setattr(relight, "DIRECTIONS", 12)
+    head = surface.bundled()
+    points = head.mean.astype(float)
+    normals = raster.vertex_normals(points, head.triangles)
+    found = relight.reached(points, head.triangles, normals)
+    for direction, lit in zip(relight.sphere(), found, strict=True):
+        assert lit[np.argmax(points @ direction)] == 1
+        assert not lit[normals @ direction < 0].any()
+        facing = lit[normals @ direction > 0.3]
+        assert 0.2 < facing.mean() < 1  # teeth and tongue lie in the dark
+
+
+def test_a_photo_in_even_light_shows_skin_as_it_is():
+    head = surface.bundled()
+    count = len(head.mean)
+    normals = np.tile(np.float32([0, 0, 1]), (count, 1))
+    even = relight.Lit(np.ones((count, 3), np.float32), np.zeros((count, 3)), normals, normals, np.ones(count))
+    skin = (np.array([190.0, 150, 130]) * head.usual).astype(np.float32)
+    off = []
+    for seed in range(20):
+        shown, _ = relight.photograph(np.random.default_rng(seed), even, skin, head.mean)
+        off.append(np.log(np.median(shown, axis=0) / np.median(skin, axis=0)))
+    assert np.abs(np.mean(off, axis=0)).max() < 0.2 and np.abs(off).max() > 0.1
