@@ -116,7 +116,7 @@ def cheeks_of(seen, texels):
     if sure.sum() < 200:
         return None, TYPICAL
     colours = seen.colour[np.flatnonzero(sure)[:: max(1, sure.sum() // SKIN_SAMPLES)]]
-    return _middle(colours), np.median(colours, axis=0)
+    return _middle(colours), np.maximum(np.median(colours, axis=0), 1)  # logarithms are taken of it
 
 
 def _like_skin(seen, skin, beard, texels):

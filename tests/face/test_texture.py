@@ -144,6 +144,14 @@ def test_hair_is_not_taken_for_a_backdrop_of_its_colour(astronaut):
     assert scalp[grown].mean() < 50
 
 
+def test_a_black_photo_makes_black_skin(astronaut):
+    picture, face, _ = astronaut
+    for delit in (0.0, 1.0):
+        with np.errstate(divide="raise", invalid="raise"):
+            skin = skin_texture([(np.zeros_like(picture), face.vertices)], 256, delit)
+        assert skin.max() < 20
+
+
 def test_size_and_refusal(astronaut):
     picture, face, skin = astronaut
     assert skin.shape == (512, 512, 3) and skin.dtype == np.uint8
