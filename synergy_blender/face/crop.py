@@ -5,6 +5,19 @@ Picture coordinates are continuous: x right, y down, pixel (column, row) covers 
 
 import numpy as np
 
+FAINT, NOTHING = 64, 4  # of 255: span of levels below which they are spread, and below which nothing is shown at all
+SPREAD = 20, 200  # levels that a faint picture's darkest and brightest hundredth get
+
+
+def readable(picture):
+    """A picture (H, W, 3) uint8 with its levels spread where it is so dark, or so hazy, that all lie close together."""
+    step = max(1, min(picture.shape[:2]) // 100)
+    low, high = np.percentile(picture[::step, ::step], (1, 99))
+    if not NOTHING < high - low < FAINT:
+        return picture
+    levels = SPREAD[0] + (np.arange(256) - low) * (SPREAD[1] - SPREAD[0]) / (high - low)
+    return levels.clip(0, 255).astype(np.uint8)[picture]
+
 
 def taps(start, length, count, available):
     """Source indices and weights (taps, count): an antialiased triangle filter over [start, start + length).

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import detector, look, network
+from . import crop, detector, look, network
 
 CERTAIN, PROPOSED = 0.95, 0.5  # scores of the detector
 NEAR, ALIKE = 0.4, 0.7  # of its side, and logarithm to base 2: where and how large a face is found again
@@ -21,6 +21,7 @@ def find(image):
 
     Raises assets.AssetError if the detector or the network is missing or damaged.
     """
+    image = crop.readable(image)
     regress, seek = network.load(), detector.load()
     proposed = seek(image, PROPOSED)
     likely = sorted(proposed, key=lambda face: -face.score)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import detector, faces, fit, head_model, look, network, pose
+from . import crop, detector, faces, fit, head_model, look, network, pose
 from .look import Look, fitted
 from .pose import to_picture
 
@@ -50,7 +50,8 @@ def reconstruct(image, boxes=None, regress=None):
     on another engine (`engine.load`).
     Raises ValueError for a picture or a box of another form, assets.AssetError for a missing or damaged file.
     """
-    looks = [look.closer(image, face, regress or network.load()) for face in _faces(image, boxes)]
+    image, shown = _faces(image, boxes)
+    looks = [look.closer(image, face, regress or network.load()) for face in shown]
     found = [_lay(seen, fitted([seen]), 0) for seen in looks]
     return sorted(found, key=lambda face: face.box[0] - face.box[2])
 
@@ -68,7 +69,7 @@ def reconstruct_person(images, boxes=None, regress=None):
     looks = []
     for k, image in enumerate(images):
         box = None if boxes is None else boxes[k]
-        shown = _faces(image, None if box is None else [box])
+        image, shown = _faces(image, None if box is None else [box])
         if not shown:
             raise ValueError(f"There is no face in picture {k + 1}: leave it out or give a box around the face.")
         looks.append(look.closer(image, max(shown, key=lambda face: face.side), regress or network.load()))
@@ -98,10 +99,10 @@ def parameters_from_landmarks(landmarks, identity=None):
 
 
 def _faces(image, boxes):
-    """The faces found, or those in `boxes`, of a picture that is checked here."""
-    image = checked_picture(image)
+    """A picture, checked here, as it is looked at, and the faces found or those in `boxes`."""
+    image = crop.readable(checked_picture(image))
     find, _, _ = detector.load(), network.load(), head_model.load()  # what is missing is told before a face is sought
-    return faces.find(image) if boxes is None else [_face_in(find, image, box) for box in boxes]
+    return image, faces.find(image) if boxes is None else [_face_in(find, image, box) for box in boxes]
 
 
 def checked_picture(image):

@@ -142,6 +142,13 @@ def test_the_face_follows_the_picture(face):
     assert np.abs(moved.landmarks[:, :2] - face.landmarks[:, :2] - [200, 100]).mean() < 3
 
 
+@pytest.mark.parametrize(("gain", "haze"), [(0.08, 0), (0.15, 0), (0.2, 100), (0.15, 210)])
+def test_a_dark_or_hazy_photo_is_read_as_well(face, gain, haze):
+    [faint] = reconstruct((gain * data.astronaut() + haze).astype(np.uint8))
+    assert nme(faint.landmarks, face.landmarks[:, :2]) < 0.03
+    assert faint.confidence > 0.9
+
+
 @pytest.mark.parametrize("quarters", [1, 2, 3])
 def test_a_photo_may_lie_on_its_side_or_stand_on_its_head(face, quarters):
     [turned] = reconstruct(np.ascontiguousarray(np.rot90(data.astronaut(), quarters)))
