@@ -11,7 +11,7 @@ SPREAD = 20, 200  # levels that a faint picture's darkest and brightest hundredt
 
 def readable(picture):
     """A picture (H, W, 3) uint8 with its levels spread where it is so dark, or so hazy, that all lie close together."""
-    step = max(1, min(picture.shape[:2]) // 100)
+    step = max(1, min(picture.shape[:2]) // 50)
     low, high = np.percentile(picture[::step, ::step], (1, 99))
     if not NOTHING < high - low < FAINT:
         return picture
