@@ -9,18 +9,16 @@ was taken out.
 import argparse
 from dataclasses import replace
 
-import cv2
 import numpy as np
 
-from synergy_blender.face import reconstruct
 from synergy_blender.face.seen import SCALP, cheeks_of, look
 from synergy_blender.face.texels import brightness, carry, gather, texels_of
-from synergy_blender.face.texture import synthesise
+from synergy_blender.face.texture import DARKEST, synthesise
 from training import harmonics, sources
 from training.bench_texture import flat
+from training.skin_model import looking_ahead
 
-SIZE, SURE, LARGEST_YAW, LARGEST_PICTURE = 256, 0.97, 25, 512
-DARKEST = 4  # of 255, that logarithms are taken of
+SIZE, LARGEST_YAW = 256, 25
 FACE_WIDTH = 0.065  # metres from the middle that the light is estimated from
 
 
@@ -55,19 +53,10 @@ def main():
     options.add_argument("--parts", type=int, default=1)
     options = options.parse_args()
     texels, found, names = texels_of(SIZE), [], []
-    allowed = sources.well_labelled()
-    for path in sources.training_portraits()[options.part :: options.parts]:
-        name = str(path.relative_to(sources.DATA))
-        if name not in allowed:
-            continue
-        picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
-        shrink = min(1.0, LARGEST_PICTURE / max(picture.shape[:2]))
-        picture = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
-        faces = reconstruct(picture)
-        if not faces or faces[0].confidence < SURE or abs(faces[0].yaw) > LARGEST_YAW:
-            continue
-        found.append(of_portrait(picture, faces[0], texels))
-        names.append(name)
+    paths = sources.training_portraits()[options.part :: options.parts]
+    for path, picture, face in looking_ahead(paths, LARGEST_YAW):
+        found.append(of_portrait(picture, face, texels))
+        names.append(str(path.relative_to(sources.DATA)))
     log, seen, uneven = (np.array(column) for column in zip(*found, strict=True))
     np.savez(
         sources.WORK / f"even_skins_{options.part}.npz",

@@ -7,9 +7,10 @@ the head, and what is around; with the shadows that the head throws on itself, t
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
-from synergy_blender.face import head_model, raster
+from synergy_blender.face import head_model, pose, raster
 from synergy_blender.face.seen import FACING
 from synergy_blender.face.skin import ramp
 from synergy_blender.face.surface import bundled
@@ -75,11 +76,7 @@ def turn(rng):
     """A random rotation (3, 3) of a head before a camera: mostly ahead, some to the profile."""
     yaw = rng.normal(0, 12) if rng.random() < 0.4 else rng.uniform(-85, 85)
     pitch, roll = rng.normal(0, 9), rng.normal(0, 7)
-    a, b, c = np.radians([yaw, pitch, roll])
-    about_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
-    about_x = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
-    about_z = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
-    return about_z @ about_x @ about_y
+    return pose.matrix(0, 0, -roll) @ pose.matrix(-yaw, -pitch, 0)
 
 
 def colour(rng):
@@ -163,7 +160,8 @@ def light_up(rng, heads):
         shine += (glint * shown[at] * through * oily * much)[:, None] * strength
     light += (whole.T.astype(np.float32) @ cosine).T
     view = int(towards[:, 2].argmax())
-    fitted = (0.75 * heads.normals[k] + 0.25 * heads.mean_normals) @ (rotation @ turn_a_little(rng)).T
+    off, _ = cv2.Rodrigues(rng.normal(0, 0.03, 3))
+    fitted = (0.75 * heads.normals[k] + 0.25 * heads.mean_normals) @ (rotation @ off).T
     fitted /= np.maximum(np.linalg.norm(fitted, axis=1, keepdims=True), 1e-6)
     seen = ramp(normals[:, 2], *FACING) * (shown[view] > 0.4)
     return Lit(light, shine, normals, fitted.astype(np.float32), seen)
@@ -193,10 +191,3 @@ def photograph(rng, head, skin, places):
     if rng.random() < 0.4:  # glasses, hair, hands
         seen = seen * (blobs(rng, places, 8.0) < rng.uniform(0.5, 1.0))
     return value.clip(4, 255).astype(np.float32), seen.astype(np.float32)
-
-
-def turn_a_little(rng):
-    """A random rotation (3, 3) by about as much as a fit errs."""
-    axis = rng.normal(0, 0.03, 3)
-    cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
-    return np.eye(3) + cross + cross @ cross / 2

@@ -10,21 +10,19 @@ per turn what is `shown` (N, turns, n) 0..1 and the `filled` log colours (N, tur
 import argparse
 from dataclasses import replace
 
-import cv2
 import numpy as np
 
-from synergy_blender.face import reconstruct
 from synergy_blender.face.seen import View, look
 from synergy_blender.face.texels import texels_of
-from synergy_blender.face.texture import synthesise, unlit
+from synergy_blender.face.texture import DARKEST, synthesise, unlit
 from training import sources
 from training.bench_texture import flat, turned
+from training.skin_model import looking_ahead
 
 SIZE, ANGLES = 128, {0.0: 4, 1.0: 2}  # by how much of the light is taken out
 TURN = 30, 85  # degrees
-SURE, LARGEST_YAW, LARGEST_PICTURE = 0.97, 20, 512
+LARGEST_YAW = 20
 PATHS = {0.0: sources.WORK / "skin_maps.npz", 1.0: sources.WORK / "skin_maps_delit.npz"}
-DARKEST = 4  # of 255, that logarithms are taken of
 
 
 def hide(picture, points, texels, seen):
@@ -71,19 +69,10 @@ def main():
     options.add_argument("--delit", action="store_const", const=1.0, default=0.0, help="without the photos' light")
     delit = options.parse_args().delit
     rng, texels, found = np.random.default_rng(0), texels_of(SIZE), []
-    allowed = sources.well_labelled()
-    for k, path in enumerate(sources.training_portraits()):
-        if str(path.relative_to(sources.DATA)) not in allowed:
-            continue
-        picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
-        shrink = min(1.0, LARGEST_PICTURE / max(picture.shape[:2]))
-        picture = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
-        faces = reconstruct(picture)
-        if not faces or faces[0].confidence < SURE or abs(faces[0].yaw) > LARGEST_YAW:
-            continue
-        found.append(of_portrait(rng, picture, faces[0], texels, delit))
+    for _, picture, face in looking_ahead(sources.training_portraits(), LARGEST_YAW):
+        found.append(of_portrait(rng, picture, face, texels, delit))
         if len(found) % 100 == 0:
-            print(f"{len(found)} portraits of {k + 1}", flush=True)
+            print(f"{len(found)} portraits", flush=True)
     np.savez(PATHS[delit], at=texels.at, **{name: np.stack([one[name] for one in found]) for name in found[0]})
     print(f"{len(found)} portraits")
 

@@ -20,13 +20,28 @@ FEWEST = 12  # people who must show a vertex
 SMOOTHING = 3
 EDGE = (0.055, 0.085)  # metres from the face's middle, over which usual skin becomes plain: ears, scalp and neck
 SURE = 0.97  # confidence of a portrait that is learned from
-LARGEST_YAW = 35
+LARGEST_YAW, LARGEST_PICTURE = 35, 512
 
 
 def picture_and_face(path):
     picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
     faces = reconstruct(picture)
     return picture, faces[0] if faces else None
+
+
+def looking_ahead(paths, largest_yaw):
+    """Path, picture, not wider or taller than LARGEST_PICTURE, and face of the well labelled portraits that surely show
+    one not turned further than so many degrees."""
+    allowed = sources.well_labelled()
+    for path in paths:
+        if str(path.relative_to(sources.DATA)) not in allowed:
+            continue
+        picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+        shrink = min(1.0, LARGEST_PICTURE / max(picture.shape[:2]))
+        picture = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+        faces = reconstruct(picture)
+        if faces and faces[0].confidence >= SURE and abs(faces[0].yaw) <= largest_yaw:
+            yield path, picture, faces[0]
 
 
 def of_person(path):

@@ -23,7 +23,6 @@ BATCH, RATE, DECAY_SHARE = 16, 2e-3, 0.9
 WORKERS, CHECKED = 2, 96  # processes that draw; samples of held-back portraits that are looked at on the way
 PHOTOS = 2  # of different people under every light
 EVENEST = 0.6  # share of the portraits whose light is even enough
-HELD_BACK_EVERY = 12
 SEEN_LEAST, UNSEEN = 0.5, 0.25  # of a portrait's skin, to be learned from; weight of what was filled in there
 STEEP = 1.0  # weight of how colours change from cell to cell
 MIXED = 0.5  # share of the samples that are two people's mean
@@ -72,7 +71,7 @@ class Skins(torch.utils.data.IterableDataset):
         data = [np.load(path) for path in sorted(sources.WORK.glob("even_skins_*.npz"))]
         uneven = np.concatenate([one["uneven"] for one in data])
         even = np.flatnonzero(uneven <= np.quantile(uneven, EVENEST))
-        chosen = even[(even % HELD_BACK_EVERY == 0) == held_back]
+        chosen = even[(even % sources.HELD_BACK_EVERY == 0) == held_back]
         self.log, self.seen = (np.concatenate([one[name] for one in data])[chosen] for name in ("log", "seen"))
         self.seed, self.heads = seed, relight.Heads(np.random.default_rng(seed))
 
@@ -93,10 +92,9 @@ class Skins(torch.utils.data.IterableDataset):
             log += (albedo.lips(surface)[:, None] * paint).astype(np.float32)
         skin = np.exp(log).clip(4, 250)
         colour, trust = relight.photograph(rng, head, skin, self.heads.places)
-        inputs, log_seen, weights, level = albedo.inputs_of(np.log(colour), trust, head.fitted, surface)
+        inputs, log_seen, weights, _ = albedo.inputs_of(np.log(colour), trust, head.fitted, surface)
         truth = laid.lay(np.column_stack([np.log(skin), np.where(seen > SEEN_LEAST, 1, UNSEEN)]))
-        truth[..., :3] -= level
-        truth[..., :3] -= ((truth[..., :3] - log_seen) * weights).sum((0, 1)) / max(weights.sum(), 1e-6)
+        truth[..., :3] -= albedo.mean_of(truth[..., :3] - log_seen, weights)
         truth[..., :3] *= truth[..., 3:] > 0
         parts = inputs, np.concatenate([log_seen, weights], 2), truth
         return tuple(np.ascontiguousarray(part.transpose(2, 0, 1), np.float32) for part in parts)

@@ -11,12 +11,13 @@ from functools import lru_cache
 import numpy as np
 
 from . import assets, chart, layers, raster
+from .texels import carried
 
 SIZE = 128  # cells a side
 ACROSS, MIDDLE, UP = 0.165, -0.005, 0.12  # metres: half the width along the cylinder, middle height, half the height
 NARROWS = 0.06  # metres across within which cells are about as narrow as in the middle
 WIDTHS, FINE = (24, 40, 64, 96), 12  # features at a half, quarter, ... of the cells' number, and at the whole
-INPUTS = 19
+INPUTS = 19  # log colours, trust and normals of the cells and their mirror image, and five usual values
 FAR = -3.0, 2.0  # of log colours from their level: what is darker or brighter is not told apart
 # how far skin's colour may be from its middle (log), and how much of what is more is taken away
 TINT, LESS_TINT = 0.15, 0.9
@@ -39,7 +40,7 @@ class Laid:
     def lay(self, values):
         """Values (V, k) of vertices as a picture (SIZE, SIZE, k), zero where there is no surface."""
         flat = np.zeros((SIZE * SIZE, values.shape[1]), np.float32)
-        flat[self.at] = sum(values[self.corners[:, k]] * self.weights[:, k : k + 1] for k in range(3))
+        flat[self.at] = carried(values, self.corners, self.weights)
         return flat.reshape(SIZE, SIZE, -1)
 
     def take(self, picture):
@@ -89,10 +90,15 @@ def inputs_of(log, trust, normal, surface):
     known, share = _usual(surface), at[..., 9:]
     log, normal = at[..., :3] / np.maximum(share, 1e-6), at[..., 3:6]
     weights = at[..., 6:9].mean(2, keepdims=True) * (1 - known[..., 3:4])
-    level = (log * weights).sum((0, 1)) / max(weights.sum(), 1e-6)
+    level = mean_of(log, weights)
     log = (log - level).clip(*FAR) * share
     own = np.concatenate([log, share, normal], 2)
     return np.concatenate([own, own[:, ::-1], known], 2), log, weights, level
+
+
+def mean_of(values, weights):
+    """The mean (k,) of the cells' values (SIZE, SIZE, k) by weights (SIZE, SIZE, 1)."""
+    return (values * weights).sum((0, 1)) / max(weights.sum(), 1e-6)
 
 
 def _odd(log, level, surface):
@@ -170,7 +176,7 @@ def of_seen(log, trust, normal, surface):
     inputs, seen, weights, level = inputs_of(log, trust, normal, surface)
     share, at = inputs[..., 3:4], laid(surface)
     whole = seen + changed(inputs)
-    whole -= ((whole - seen) * weights).sum((0, 1)) / max(weights.sum(), 1e-6)
+    whole -= mean_of(whole - seen, weights)
     whole -= _odd(whole, level, surface)
     change = at.take(np.concatenate([(whole - seen) * share, share], 2))
     return at.take(whole) + level, change[:, :3] / np.maximum(change[:, 3:], 1e-6)

@@ -40,7 +40,7 @@ def texels_of(size, surface=None):
     index = index.ravel()[at]
     corners = surface.triangles[surface.skin][index].astype(np.int32)
     weights = np.ascontiguousarray(weights.reshape(-1, 3)[at])
-    places = _carried(surface.mean.astype(np.float32), corners, weights)
+    places = carried(surface.mean.astype(np.float32), corners, weights)
     return Texels(surface, size, at, corners, weights, places, _telling(index))
 
 
@@ -56,10 +56,12 @@ def _telling(index):
 
 def carry(values, texels, rows=None):
     """Values (V, k) of the vertices at the texels, or at some `rows` of them: (n, k) float32."""
-    return _carried(np.ascontiguousarray(values, np.float32), texels.corners, texels.weights, rows)
+    return carried(np.ascontiguousarray(values, np.float32), texels.corners, texels.weights, rows)
 
 
-def _carried(values, corners, weights, rows=None):
+def carried(values, corners, weights, rows=None):
+    """Values (V, k) of vertices where `weights` (n, 3) mix those of `corners` (n, 3), or at some `rows`: (n, k)."""
+
     def part(some):
         some = some if rows is None else rows[some]
         at, share = corners[some], weights[some]

@@ -97,11 +97,12 @@ def _usual(known, share, cheeks, surface):
 def unlit(shown, vertices, texels, delit):
     """What `seen.look` says that a photo with the head's `vertices` (V, 3) in it shows, with its light taken out of the
     colours by `delit`."""
+    if not delit:
+        return shown
     here, there, cheeks = shown
     surface = texels.surface
-    few = telling(here, texels)
-    known, share = _at_vertices(few.colour, few, texels)
-    if not delit or ((share > 0.5) & (surface.hairy < 0.5)).sum() < SEEN_ENOUGH:
+    known, share = gather(*_blend([telling(here, texels)], 0, texels), texels)
+    if ((share > 0.5) & (surface.hairy < 0.5)).sum() < SEEN_ENOUGH:
         return shown
     normals = raster.vertex_normals(np.asarray(vertices, float) * [1, -1, 1], surface.triangles).astype(np.float32)
     skin, change = albedo.of_seen(np.log(np.maximum(known, DARKEST)), share, normals, surface)
@@ -130,14 +131,6 @@ def _rim(surface):
     x, y, z = surface.mean.T
     outside = np.max([np.abs(x) - RIM[0], np.minimum(RIM[1] - y, -z), RIM[2] - z], axis=0)  # the chin's front is none
     return np.clip(outside / RIM_SOFT, 0, 1) * (1 - surface.hairy)
-
-
-def _at_vertices(values, seen, texels):
-    """`gather` of values (m, k) of the texels Seen."""
-    count = len(texels.at)
-    whole, trust = np.zeros((count, values.shape[1]), np.float32), np.zeros(count, np.float32)
-    whole[seen.rows], trust[seen.rows] = values, seen.trust
-    return gather(whole, trust, texels)
 
 
 def _blend(seen, best, texels):
