@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from synergy_blender.face import pose
 from training import label_landmarks, sources
 from training.rasterize import interpolate, rasterize, to_picture, vertex_normals
 
@@ -28,15 +29,6 @@ FALLS = 0.01  # metres that the lower lip falls at least when the jaw opens
 PICTURE, SCALE = 512, 1900.0  # pixels, pixels per metre
 VIEWS = [(yaw, pitch) for yaw in (-50, -30, -12, 0, 12, 30, 50) for pitch in (-12, 0, 12)]
 CALIBRATION_HEADS = 160
-
-
-def rotation_matrix(pitch, yaw, roll):
-    """R = Rx Ry Rz of the model frame, degrees in the convention of 300W-LP and AFLW2000-3D."""
-    a, b, c = np.radians([pitch, yaw, roll])
-    rx = np.array([[1, 0, 0], [0, np.cos(a), np.sin(a)], [0, -np.sin(a), np.cos(a)]])
-    ry = np.array([[np.cos(b), 0, -np.sin(b)], [0, 1, 0], [np.sin(b), 0, np.cos(b)]])
-    rz = np.array([[np.cos(c), np.sin(c), 0], [-np.sin(c), np.cos(c), 0], [0, 0, 1]])
-    return rx @ ry @ rz
 
 
 class PaintedHead:
@@ -122,14 +114,14 @@ def cast(painted, vertices, face_mesh):
     """Model-frame positions (468, 3) seen for each landmark on `vertices`, and how many views each was seen in."""
     total, count = np.zeros((468, 3)), np.zeros(468)
     for yaw, pitch in VIEWS:
-        picture, index, weights, _ = painted.render(vertices, rotation_matrix(pitch, yaw, 0))
+        picture, index, weights, _ = painted.render(vertices, pose.matrix(yaw, pitch, 0))
         found = label_landmarks.mesh_landmarks(face_mesh, picture)
         if found is None:
             continue
         column, row = np.clip(found[:468, :2].astype(int), 0, PICTURE - 1).T
         hit = index[row, column]
         # the surface that turns away is where MediaPipe guesses
-        normals = vertex_normals(vertices, painted.triangles) @ rotation_matrix(pitch, yaw, 0).T
+        normals = vertex_normals(vertices, painted.triangles) @ pose.matrix(yaw, pitch, 0).T
         facing = interpolate(normals, painted.triangles, index, weights)[row, column, 2]
         skin = (painted.part == "skin")[painted.triangles[np.maximum(hit, 0), 0]]
         seen = (hit >= 0) & (facing > 0.35) & skin
@@ -200,7 +192,8 @@ def main():
         for _ in range(CALIBRATION_HEADS):
             shape = mean + np.tensordot(rng.normal(0, 0.9, 40), surface["identity"], 1)
             shape += rng.uniform(0, 0.5) * (rng.random() < 0.4) * painted.expression["jawOpen"]
-            rotation = rotation_matrix(rng.normal(0, 7), rng.uniform(-25, 25), rng.normal(0, 4))
+            pitch, yaw, roll = rng.normal(0, 7), rng.uniform(-25, 25), rng.normal(0, 4)
+            rotation = pose.matrix(yaw, pitch, roll)
             picture, _, _, _ = painted.render(shape, rotation, rng)
             found = label_landmarks.mesh_landmarks(face_mesh, picture)
             if found is None:

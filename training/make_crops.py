@@ -16,8 +16,8 @@ import os
 import cv2
 import numpy as np
 
+from synergy_blender.face.pose import matrix
 from training import sources, wear
-from training.embed_landmarks import rotation_matrix
 from training.expressions import NAMES
 from training.fit_landmarks import LandmarkModel
 from training.portrait_texture import Head, build, render
@@ -87,7 +87,7 @@ def random_rotation(rng):
     yaw = rng.normal(0, 28) if rng.random() < 0.55 else rng.uniform(-92, 92)
     pitch = rng.normal(0, 12) if rng.random() < 0.8 else rng.uniform(-45, 45)
     roll = rng.normal(0, 10) if rng.random() < 0.75 else rng.uniform(-55, 55)
-    return rotation_matrix(pitch, np.clip(yaw, -95, 95), roll)
+    return matrix(np.clip(yaw, -95, 95), pitch, roll)
 
 
 def random_light(rng):
@@ -200,7 +200,8 @@ class CropMaker:
         portrait = self.portraits[chosen]
         identity, expression, rotation = portrait.identity.copy(), portrait.expression.copy(), portrait.rotation
         if kind < 0.15:  # as photographed, turned a little
-            turn = rotation_matrix(*rng.normal(0, [5, 8, 8]))
+            pitch, yaw, roll = rng.normal(0, [5, 8, 8])
+            turn = matrix(yaw, pitch, roll)
             rotation = turn @ rotation
         else:
             rotation = random_rotation(rng)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
-from training.embed_landmarks import rotation_matrix
+from synergy_blender.face import pose
 from training.expressions import NAMES
 from training.rasterize import interpolate, interpolate_corners, rasterize, to_picture, vertex_normals
 from training.register import Offsets, noise
@@ -112,7 +112,7 @@ def _inner_skin(part, vertices, triangles):
     seen = np.zeros(len(vertices), bool)
     for yaw in range(-100, 101, 25):
         for pitch in (-30, 0, 30):
-            points = to_picture(vertices, 2400.0, rotation_matrix(pitch, yaw, 0), (400, 330))
+            points = to_picture(vertices, 2400.0, pose.matrix(yaw, pitch, 0), (400, 330))
             index, _, _ = rasterize(points, triangles, 800, 800)
             seen[triangles[np.unique(index[index >= 0])]] = True
     about = (np.abs(vertices[:, 0]) < 0.05) & (vertices[:, 1] < 0.02) & (vertices[:, 2] > -0.06)
