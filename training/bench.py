@@ -393,6 +393,7 @@ def skin_on_heads():
     line("texture, light taken out (26 people)", value, ">= 40 % better", better >= 0.4)
     seen = f"{better_seen:.0%} ({found['as_lit_seen']:.1f} -> {found['delit_seen']:.1f})"
     note(f"texture, light taken out of what of the face the photo shows: {seen}")
+    note(f"texture, what a lamp changes of that once the light is taken out: {found['lamp']:.1f} of 255")
     own, seams = found["own_photo"], found["seam"]
     line("texture over its own photo", f"{own:.2f} dE", "<= 2.5 dE", own <= 2.5)
     line("texture, gradient across borders of what is filled", f"{seams:.2f}", "<= 1.3 times around", seams <= 1.3)

@@ -1,7 +1,8 @@
 """Measures the texture on London people that nothing was trained on: `python -m training.bench_texture`.
 
 Light: each photo, taken in even light, is lit anew on its fitted head by one coloured lamp and ambient light, drawn at
-random; the face's skin with and without the light taken out is compared with that of the photo itself, up to a gain.
+random; the face's skin with and without the light taken out is compared with that of the photo itself, up to a gain,
+in which some light is left: the studio's.
 
 Hidden half: each head, with its photo's skin, is drawn again turned by 45 and 75 degrees. From that picture the texture
 is made anew, and the far half that it hides compared with the photo's, beside what mirroring alone and the mean skin
@@ -57,25 +58,27 @@ def relit(rng, picture, face):
 
 
 def light_errors(seed=0):
-    """Mean error of the face's skin, 0..255, as lit and with its light taken out (2,), and the same of what of it the
-    photo shows (2,)."""
-    rng, errors = np.random.default_rng(seed), []
+    """Mean error of the face's skin, 0..255, as lit and with its light taken out (2,), the same of what of it the photo
+    shows (2,), and, of that, how far the latter is from the photo's own skin once its light, too, is taken out."""
+    rng, errors, between = np.random.default_rng(seed), [], []
     texels, (low, high) = texels_of(SIZE), FACE
     on_face = ((texels.places > low) & (texels.places < high)).all(1)
     for picture, face in london():
         lit = relit(rng, picture, face)
         _, trust = flat(look(picture, face.vertices, texels)[0], texels)
-        truth, *both = (
+        shown = on_face & (trust > 0.5)
+        truth, bare, *both = (
             skin_texture([(photo, face.vertices)], SIZE, delit).reshape(-1, 3)[texels.at].astype(float)
-            for photo, delit in ((picture, 0.0), (lit, 0.0), (lit, 1.0))
+            for photo, delit in ((picture, 0.0), (picture, 1.0), (lit, 0.0), (lit, 1.0))
         )
-        errors.append(
-            [
-                [np.abs(one[some] * (truth[some].mean(0) / one[some].mean(0)) - truth[some]).mean() for one in both]
-                for some in (on_face, on_face & (trust > 0.5))
-            ]
-        )
-    return np.mean(errors, axis=0)
+        errors.append([[apart(one[some], truth[some]) for one in both] for some in (on_face, shown)])
+        between.append(apart(both[1][shown], bare[shown]))
+    return *np.mean(errors, axis=0), np.mean(between)
+
+
+def apart(colours, truth):
+    """Mean difference of colours (n, 3) from others, up to a gain."""
+    return np.abs(colours * (truth.mean(0) / colours.mean(0)) - truth).mean()
 
 
 def seconds_and_memory(size):
@@ -219,7 +222,7 @@ def measure():
     found = {}
     for size in (1024, 2048):
         found[f"seconds_{size}"], found["megabytes"] = seconds_and_memory(size)
-    (found["as_lit"], found["delit"]), (found["as_lit_seen"], found["delit_seen"]) = light_errors()
+    (found["as_lit"], found["delit"]), (found["as_lit_seen"], found["delit_seen"]), found["lamp"] = light_errors()
     for turn in TURNS:
         for name, values in hidden_half(turn).items():
             found[f"{name}_{turn}"] = [round(float(v), 4) for v in values]

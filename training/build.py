@@ -66,10 +66,6 @@ DETECTORS = (
     ("--name", "detector3", "--from-shipped", "--pictures", "96000", "--rate", "2e-3"),
     ("--name", "detector6", "--from-shipped", "--pictures", "112000", "--rate", "2e-3", "--turned", "0.4"),
 )
-ALBEDOS = (
-    ("--name", "albedo"),
-    ("--name", "albedo2", "--start-from", "albedo", "--samples", "36000", "--rate", "1e-3"),
-)
 REFINED = ("--first", "101", "--count", "57000")  # crops that the refinement learns from, then sharper ones
 SHARP = ("--first", "401", "--count", "45000", "--coarse", "0.15", "--kind", "sharp")
 MORE_SHARP = ("--first", "501", "--count", "60000", "--coarse", "0.15", "--kind", "sharp")
@@ -113,10 +109,8 @@ def main():
             seed += 1
     for run in LAST:
         step("train_refinement", *run)
-    for module in ("export_refinement", "calibrate", "skin_model", "even_skins"):
+    for module in ("export_refinement", "calibrate", "skin_model", "even_skins", "train_albedo"):
         step(module)
-    for run in ALBEDOS:
-        step("train_albedo", *run)
 
 
 if __name__ == "__main__":

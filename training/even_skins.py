@@ -1,12 +1,13 @@
-"""Skin in even light to learn from: `python -m training.even_skins [--part 0 --parts 2]`, for `training.train_albedo`.
+"""Skin in even light to learn from: `python -m training.even_skins`, for `training.train_albedo`.
 
 Every training portrait that looks ahead is laid on the head, its light taken out by `training.harmonics` and what is
-hidden filled. Writes `work/even_skins_<part>.npz`: per portrait the `log` colours (N, V, 3) of the
-vertices, how far each was `seen` (N, V) 0..1, and how `uneven` (N,) the light was, the spread of the logarithm of what
-was taken out.
+hidden filled. Writes `work/even_skins.npz`: per portrait its name, the `log` colours (N, V, 3) of the vertices, how far
+each was `seen` (N, V) 0..1, and how `uneven` (N,) the light was, the spread of the logarithm of what was taken out.
 """
 
 import argparse
+import concurrent.futures
+import multiprocessing
 from dataclasses import replace
 
 import numpy as np
@@ -47,22 +48,29 @@ def of_portrait(picture, face, texels):
     return colour, share, change[on_face].std()
 
 
+def of_portraits(paths):
+    """Of those among the portraits that will do: the name, and what `of_portrait` finds."""
+    texels = texels_of(SIZE)
+    return [
+        (str(path.relative_to(sources.DATA)), *of_portrait(picture, face, texels))
+        for path, picture, face in looking_ahead(paths, LARGEST_YAW)
+    ]
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--part", type=int, default=0)
-    options.add_argument("--parts", type=int, default=1)
+    options.add_argument("--workers", type=int, default=2, help="processes, each with its share of the portraits")
     options = options.parse_args()
-    texels, found, names = texels_of(SIZE), [], []
-    paths = sources.training_portraits()[options.part :: options.parts]
-    for path, picture, face in looking_ahead(paths, LARGEST_YAW):
-        found.append(of_portrait(picture, face, texels))
-        names.append(str(path.relative_to(sources.DATA)))
-    log, seen, uneven = (np.array(column) for column in zip(*found, strict=True))
+    paths = sources.training_portraits()
+    shares = [paths[k :: options.workers] for k in range(options.workers)]
+    with concurrent.futures.ProcessPoolExecutor(options.workers, multiprocessing.get_context("spawn")) as pool:
+        found = sorted((one for part in pool.map(of_portraits, shares) for one in part), key=lambda one: one[0])
+    names, log, seen, uneven = zip(*found, strict=True)
     np.savez(
-        sources.WORK / f"even_skins_{options.part}.npz",
-        log=log.astype(np.float16),
-        seen=seen.astype(np.float16),
-        uneven=uneven,
+        sources.WORK / "even_skins.npz",
+        log=np.array(log, np.float16),
+        seen=np.array(seen, np.float16),
+        uneven=np.array(uneven),
         names=names,
     )
     print(f"{len(names)} portraits")

@@ -13,12 +13,15 @@ import cv2
 import numpy as np
 
 from synergy_blender.face import assets, head_model, reconstruct, seen, surface, texels
+from synergy_blender.face.skin import ramp
 from training import sources
 
 SIZE, DETAIL_SIZE = 256, 512
 FEWEST = 12  # people who must show a vertex
 SMOOTHING = 3
-EDGE = (0.055, 0.085)  # metres from the face's middle, over which usual skin becomes plain: ears, scalp and neck
+# heights (metres) and how far across from the middle features reach there; skin becomes plain over as much more
+FEATURES = [-0.1, -0.08, -0.05, -0.02, 0.0, 0.022, 0.045], [0.014, 0.018, 0.028, 0.036, 0.042, 0.042, 0.02]
+EDGE, ENDS, BEHIND = 0.014, (-0.088, -0.102, 0.04, 0.058), (-0.03, -0.05)
 SURE = 0.97  # confidence of a portrait that is learned from
 LARGEST_YAW, LARGEST_PICTURE = 35, 512
 
@@ -70,10 +73,12 @@ def people(paths):
 
 
 def plainness(model):
-    """How far (V, 1) 0..1 a vertex is from the face: ears, scalp and neck."""
-    middle = [0, -0.03, model.mean[:, 2].max() - 0.03]
-    distance = np.linalg.norm((model.mean - middle) * [1, 0.8, 0.6], axis=1)
-    return np.clip((distance - EDGE[0]) / (EDGE[1] - EDGE[0]), 0, 1)[:, None]
+    """How far (V, 1) 0..1 a vertex is from the features of the face: cheeks' sides, jaw, ears, scalp and neck. What is
+    darker there in every photo is lit less."""
+    x, y, z = model.mean.T
+    low, lowest, high, highest = ENDS
+    beside = ramp(np.abs(x) - np.interp(y, *FEATURES), 0, EDGE)
+    return np.max([beside, ramp(y, low, lowest), ramp(y, high, highest), ramp(z, *BEHIND)], axis=0)[:, None]
 
 
 def smooth(values):

@@ -1,8 +1,8 @@
-"""Learns to take the photo's light out of skin: `python -m training.train_albedo [--samples 120000]`.
+"""Learns to take the photo's light out of skin: `python -m training.train_albedo [--samples 130000]`.
 
 Portraits in even light (`training.even_skins`) are lit anew in every way (`training.relight`), and a small U-Net over
-the head laid round a cylinder (`face.albedo`; Ronneberger et al., 2015) learns to say what they were, also where
-nothing is seen. Writes `addon_assets/albedo.npz`; resumes from `work/runs/NAME`.
+the head laid round a cylinder (`face.albedo`; Ronneberger et al., 2015) learns to say what they were, a little also
+where nothing is seen. Writes `addon_assets/albedo.npz`; resumes from `work/runs/NAME`.
 """
 
 import argparse
@@ -24,6 +24,7 @@ WORKERS, CHECKED = 2, 96  # processes that draw; samples of held-back portraits 
 PHOTOS = 2  # of different people under every light
 EVENEST = 0.6  # share of the portraits whose light is even enough
 SEEN_LEAST, UNSEEN = 0.5, 0.25  # of a portrait's skin, to be learned from; weight of what was filled in there
+HIDDEN = 0.2  # weight of what the photo does not show
 STEEP = 1.0  # weight of how colours change from cell to cell
 MIXED = 0.5  # share of the samples that are two people's mean
 PAINTED = 0.5  # share of those whose lips are
@@ -68,11 +69,11 @@ class Skins(torch.utils.data.IterableDataset):
     """Samples (inputs, seen log colours and level's weights (4, ...), truth and its weight (4, ...)) without end."""
 
     def __init__(self, held_back, seed):
-        data = [np.load(path) for path in sorted(sources.WORK.glob("even_skins_*.npz"))]
-        uneven = np.concatenate([one["uneven"] for one in data])
+        data = np.load(sources.WORK / "even_skins.npz")
+        uneven = data["uneven"]
         even = np.flatnonzero(uneven <= np.quantile(uneven, EVENEST))
         chosen = even[(even % sources.HELD_BACK_EVERY == 0) == held_back]
-        self.log, self.seen = (np.concatenate([one[name] for one in data])[chosen] for name in ("log", "seen"))
+        self.log, self.seen = (data[name][chosen] for name in ("log", "seen"))
         self.seed, self.heads = seed, relight.Heads(np.random.default_rng(seed))
 
     def sample(self, rng, head):
@@ -88,7 +89,7 @@ class Skins(torch.utils.data.IterableDataset):
             log, seen = log[surface.partner], seen[surface.partner]
         log = log + np.float32(rng.normal(0, TONE)) + rng.normal(0, TINT, 3).astype(np.float32)
         if rng.random() < PAINTED:
-            paint = rng.normal(0, 0.2) * np.array([0.5, -1, -0.6]) + rng.normal(0, 0.1, 3)
+            paint = rng.normal(0, 0.3) * np.array([0.5, -1, -0.6]) + rng.normal(0, 0.1, 3)
             log += (albedo.lips(surface)[:, None] * paint).astype(np.float32)
         skin = np.exp(log).clip(4, 250)
         colour, trust = relight.photograph(rng, head, skin, self.heads.places)
@@ -96,6 +97,7 @@ class Skins(torch.utils.data.IterableDataset):
         truth = laid.lay(np.column_stack([np.log(skin), np.where(seen > SEEN_LEAST, 1, UNSEEN)]))
         truth[..., :3] -= albedo.mean_of(truth[..., :3] - log_seen, weights)
         truth[..., :3] *= truth[..., 3:] > 0
+        truth[..., 3:] *= HIDDEN + (1 - HIDDEN) * inputs[..., 3:4]
         parts = inputs, np.concatenate([log_seen, weights], 2), truth
         return tuple(np.ascontiguousarray(part.transpose(2, 0, 1), np.float32) for part in parts)
 
@@ -159,7 +161,7 @@ def lesson_of(network):
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--name", default="albedo")
-    options.add_argument("--samples", type=int, default=120_000)
+    options.add_argument("--samples", type=int, default=130_000)
     options.add_argument("--start-from", help="name of an earlier run")
     options.add_argument("--rate", type=float, default=RATE)
     options = options.parse_args()

@@ -2,7 +2,8 @@
 
 What is unseen is skin as it usually is, changed as the mirror side's is from that, and by how the two sides differ
 where both are seen: along the surface, across the seams of the map, so that it joins the seen skin without a seam.
-Filled skin gets the mirror side's detail, as far as the two sides of faces are alike in it, and the grain of the seen.
+Filled skin gets the mirror side's detail, as far as the two sides of faces are alike in it, and the grain of the seen;
+filled hair gets strands.
 """
 
 from dataclasses import replace
@@ -12,6 +13,7 @@ import numpy as np
 from . import albedo, raster
 from .seen import cheeks_of, doubted, look, telling
 from .skin import ramp
+from .strands import strands
 from .texels import brightness, carry, gather, in_blocks, spread, texels_of
 
 SMALLEST, LARGEST = 256, 8192  # pixels
@@ -20,7 +22,9 @@ SQUARELY = 6  # power of trust and of facing by which photos are weighed against
 EQUAL = (0.6, 1.6)  # by how much a photo's colours are brought near to another's, at most
 HAIR_ENOUGH, HAIR_SHARE = 8, 0.1  # vertices under hair, and the share seen of each, that tell its colour
 HAIR_UNLIKE = 0.3  # of the logarithm of brightness
-HAIR_GRAIN = 0.12  # of its brightness
+STRAND = 0.16  # spread of the logarithm of strands' brightness
+BALD = 0.1, 0.3  # lengths of the difference of hair's log colour to skin's, of none and of surely hair
+WISPS = 1.0  # how much of the hair's colour those have at the hairline that are a spread brighter
 SEEN_ENOUGH, DARKEST = 100, 4  # vertices whose skin is seen, to tell light from; of 255, that logarithms are taken of
 RIM, RIM_SOFT = (0.044, -0.08, -0.02), 0.012  # metres from the middle, height, depth, beyond which it is a rim; a ramp
 RIM_LIT = 0.2, 0.5  # shares by which a rim is brighter or darker than expected, to be doubted, and not to be used
@@ -58,7 +62,7 @@ def synthesise(looks, texels):
     low, share_low = gather(flipped, trust_flipped, texels)
     shown = share > 0.5
     surface = texels.surface
-    usual = _usual(known, share, cheeks, surface)
+    usual, hair = _usual(known, share, cheeks, surface)
     off = np.where(shown[:, None], np.log(np.maximum(known, 1)) - usual, 0)  # what is particular about this person
     partner = surface.partner
     both_ways = np.where(shown[partner, None], off[partner], off)
@@ -69,6 +73,9 @@ def synthesise(looks, texels):
     def part(some):
         rows = np.arange(some.start, some.stop)
         around = carry(plain, texels, rows)
+        if hair is not None:
+            detailed = np.maximum(trust[some], trust_flipped[some])
+            around *= _growing(hair, rows, detailed, texels)
         other = np.flatnonzero((trust_flipped[some] > 0) & (trust[some] < 1))
         rows = rows[other]
         fine = np.clip(flipped[rows] - carry(low, texels, rows), -40, 40)
@@ -82,16 +89,31 @@ def synthesise(looks, texels):
 
 def _usual(known, share, cheeks, surface):
     """The log colours (V, 3) of a head with such cheeks (3,), and with hair as that whose colours are `known` (V, 3),
-    where the `share` (V,) of them that was seen is not nothing."""
+    where the `share` (V,) of them that was seen is not nothing; and by how much hair differs (3,), or None."""
     usual, hairy = np.log(cheeks * surface.usual), surface.hairy
     seen = np.log(np.maximum(known[(share > HAIR_SHARE) & (hairy > 0.8)], 4))
     if len(seen) < HAIR_ENOUGH:
-        return usual
+        return usual, None
     brighter = (seen - np.log(cheeks)).mean(1)
     # high foreheads are not hair, nor is what is seen behind it: hair is darker than skin, or brighter, not both
     unlike = max(brighter < -HAIR_UNLIKE, brighter > HAIR_UNLIKE, key=np.sum)
     colour = np.median(seen[unlike] if unlike.mean() > 0.2 else seen, axis=0)
-    return usual + hairy[:, None] * (colour - usual)
+    return usual + hairy[:, None] * (colour - usual), colour - np.log(cheeks)
+
+
+def _growing(hair, rows, detailed, texels):
+    """Factors (m, 3) that make strands of even hair, as far as some `rows` of the texels are not `detailed` (m,), and
+    an uneven hairline; `hair` (3,) is by how much its log colour differs from the skin's."""
+    factor = np.ones((len(rows), 3), np.float32)
+    grows = carry(texels.surface.hairy[:, None], texels, rows)[:, 0]
+    some = np.flatnonzero((grows > 0) & (detailed < 1))
+    grows, free = grows[some], 1 - detailed[some]
+    strand = strands(texels.places[rows[some]])
+    farther = np.clip(WISPS * grows * strand, 0, 1 - grows)
+    much = STRAND * ramp(np.linalg.norm(hair), *BALD)
+    log = much * (grows * strand)[:, None] + farther[:, None] * np.float32(hair)
+    factor[some] = np.exp(free[:, None] * log)
+    return factor
 
 
 def unlit(shown, vertices, texels, delit):
@@ -162,8 +184,7 @@ def _picture(colour, trust, detailed, texels):
     if grain:
         rows = np.flatnonzero(detailed < 1)
         noise = np.random.default_rng(0).standard_normal(len(rows), np.float32)
-        strong = HAIR_GRAIN * carry(texels.surface.hairy[:, None], texels, rows)[:, 0] * brightness(colour[rows])
-        colour[rows] += (noise * (grain + strong) * (1 - detailed[rows]))[:, None]
+        colour[rows] += (noise * grain * (1 - detailed[rows]))[:, None]
     picture, there = np.zeros((size * size, 3), np.uint8), np.zeros(size * size, bool)
     picture[texels.at] = in_blocks(lambda some: np.clip(colour[some] + 0.5, 0, 255).astype(np.uint8), len(colour))
     there[texels.at] = True

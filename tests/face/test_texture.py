@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import spatial
 from skimage import data
 
 from synergy_blender.face import (
@@ -142,6 +143,36 @@ def test_hair_is_not_taken_for_a_backdrop_of_its_colour(astronaut):
     scalp = skin_texture([(black, face.vertices)], 256).reshape(-1, 3)[about.at]
     grown = texels.carry(head.hairy[:, None], about)[:, 0] > 0.95
     assert scalp[grown].mean() < 50
+
+
+def test_hair_that_is_not_seen_has_strands_from_the_crown_and_bald_heads_have_none(astronaut):
+    picture, face, _ = astronaut
+    about, head = texels.texels_of(512), surface.bundled()
+    grown = texels.carry(head.hairy[:, None], about)[:, 0] > 0.95
+    behind = np.flatnonzero(grown & (about.places[:, 2] < -0.14) & (about.places[:, 1] < 0.04))
+
+    def unlike(skin, step):
+        """How unlike what lies a step (3,) in metres aside is, over the skin's brightness."""
+        bright = skin.reshape(-1, 3)[about.at].mean(1)
+        tree = spatial.cKDTree(about.places[behind])
+        near, other = tree.query(about.places[behind] + step)
+        beside = near < 0.0005
+        return np.abs(bright[behind] - bright[behind[other]])[beside].mean() / bright[behind].mean()
+
+    hair = skin_texture([(picture, face.vertices)], 512)
+    down, aside = (unlike(hair, 0.002 * np.array(step)) for step in ([0, 1, 0], [1, 0, 0]))
+    assert aside > 0.08 and down < 0.6 * aside
+    skinny = np.full_like(picture, np.median(picture[105:125, 205:215], axis=(0, 1)).astype(np.uint8))
+    assert unlike(skin_texture([(skinny, face.vertices)], 512, 0.0), [0.002, 0, 0]) < 0.03
+
+
+def test_what_the_photo_shows_of_hair_is_kept(astronaut):
+    picture, face, skin = astronaut
+    about = texels.texels_of(512)
+    here, _, _ = seen.look(picture, face.vertices, about)
+    sure = here.trust > 0.99
+    shown = skin.reshape(-1, 3)[about.at[here.rows[sure]]]
+    assert np.abs(shown - here.colour[sure]).max() < 1
 
 
 def test_a_black_photo_makes_black_skin(astronaut):
