@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from . import assets, chart, layers, raster
+from .skin import ramp
 from .texels import carried
 
 SIZE = 128  # cells a side
@@ -21,6 +22,8 @@ INPUTS = 19  # log colours, trust and normals of the cells and their mirror imag
 FAR = -3.0, 2.0  # of log colours from their level: what is darker or brighter is not told apart
 # how far skin's colour may be from its middle (log), and how much of what is more is taken away
 TINT, LESS_TINT = 0.15, 0.9
+REACH, EVEN = 2, 0.004  # cells each way, and variance of their log colours, from which light's edges are told
+EDGE = 0.3, 0.6  # slopes of the change over what is seen that are no edge of light, and surely one
 LIPS = (0.0, -0.066, 0.035), (0.028, 0.014, 0.035)  # middle and radii on the mean head, metres
 WRAPS = 0.1  # metres across from which a triangle goes round the back of the head
 
@@ -169,14 +172,40 @@ def _twice(x):
     return x.repeat(2, axis=0).repeat(2, axis=1)
 
 
+def _edges(change, seen, share):
+    """By how much the change (SIZE, SIZE, 1) falls where the seen log colours (SIZE, SIZE, 1) rise about every cell:
+    the slope, -1 to 0, of a line through those near by (the guided filter of He, Sun & Tang, 2013), where it is steep:
+    there light ends sharply. `share` (SIZE, SIZE, 1) is how far each is seen."""
+    sure = (share > 0.5).astype(np.float32)
+    change, seen = change * sure, seen / np.maximum(share, 0.5) * sure
+    sums = _around(np.concatenate([sure, change, seen, change * seen, seen * seen], 2))
+    means = sums[..., 1:] / np.maximum(sums[..., :1], 1)
+    change, seen, product, square = (means[..., k : k + 1] for k in range(4))
+    slope = np.clip((product - change * seen) / (np.maximum(square - seen * seen, 0) + EVEN), -1, 0)
+    return slope * ramp(-slope, *EDGE)
+
+
+def _around(values):
+    """Sums (SIZE, SIZE, k) of values over the cells REACH to every side."""
+    for axis in (0, 1):
+        margin = [(REACH, REACH) if k == axis else (0, 0) for k in range(3)]
+        padded = np.pad(values, margin).swapaxes(0, axis)
+        values = sum(padded[k : k + SIZE] for k in range(2 * REACH + 1)).swapaxes(0, axis)
+    return values
+
+
 def of_seen(log, trust, normal, surface):
     """Skin without the light, by log colours (V, 3) that a photo shows of the vertices, how far they are to be believed
     (V,) 0..1 and their normals (V, 3) towards the viewer: the log colours (V, 3) of all of it, as bright in the mean as
-    what is lit well, and what that adds to the seen ones (V, 3)."""
+    what is lit well; what that adds to the seen ones (V, 3); and how that changes (V,) -1..0, where light has an edge,
+    with how much brighter than a vertex what is near it is."""
     inputs, seen, weights, level = inputs_of(log, trust, normal, surface)
     share, at = inputs[..., 3:4], laid(surface)
     whole = seen + changed(inputs)
     whole -= mean_of(whole - seen, weights)
     whole -= _odd(whole, level, surface)
-    change = at.take(np.concatenate([(whole - seen) * share, share], 2))
-    return at.take(whole) + level, change[:, :3] / np.maximum(change[:, 3:], 1e-6)
+    edges = _edges(*((part.mean(2, keepdims=True)) for part in (whole - seen, seen)), share)
+    edges *= 1 - _usual(surface)[..., 3:4]
+    change = at.take(np.concatenate([(whole - seen) * share, edges * share, share], 2))
+    change = change[:, :4] / np.maximum(change[:, 4:], 1e-6)
+    return at.take(whole) + level, change[:, :3], change[:, 3]

@@ -50,7 +50,7 @@ def look(image, vertices, texels):
     beard, worn = beards(few, skin, texels), _glasses(here, skin, cheeks, texels)
 
     def believed(seen, mirrored=False):
-        trust = seen.trust * _like_skin(seen, skin, beard, texels) * before(seen, texels)
+        trust = seen.trust * _like_skin(seen, skin, beard, texels) * before(seen, texels) * _inside(seen, texels)
         if worn is not None:
             trust *= glasses.uncovered(seen.rows, texels, worn, mirrored)
         return doubted(seen, trust, texels)
@@ -234,6 +234,16 @@ def _before_backdrop(view):
         return in_blocks(part, len(seen.rows))
 
     return before
+
+
+def _inside(seen, texels):
+    """How far each texel Seen is well inside the head's outline, or not of hair, whose own outline is another (m,)."""
+
+    def part(some):
+        grows = carry(texels.surface.hairy[:, None], texels, seen.rows[some])[:, 0]
+        return 1 - grows * (1 - ramp(seen.normal[some, 2], *INSIDE))
+
+    return in_blocks(part, len(seen.rows))
 
 
 def _soften(rows, trust, texels):

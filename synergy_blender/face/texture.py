@@ -127,15 +127,19 @@ def unlit(shown, vertices, texels, delit):
     if ((share > 0.5) & (surface.hairy < 0.5)).sum() < SEEN_ENOUGH:
         return shown
     normals = raster.vertex_normals(np.asarray(vertices, float) * [1, -1, 1], surface.triangles).astype(np.float32)
-    skin, change = albedo.of_seen(np.log(np.maximum(known, DARKEST)), share, normals, surface)
+    known = np.log(np.maximum(known, DARKEST))
+    skin, change, edges = albedo.of_seen(known, share, normals, surface)
     change *= delit
     trusted = 1 - delit * ramp(np.abs(change.mean(1)), *MUCH)
-    table = np.column_stack([np.exp(change), trusted, brightness(np.exp(skin)), delit * _rim(surface)])
+    expected, bright = brightness(np.exp(skin)), np.log(brightness(np.exp(known)))
+    table = np.column_stack([np.exp(change), trusted, expected, delit * _rim(surface), delit * edges, bright])
 
     def lit(side, table):
         def part(some):
-            factor = carry(table, texels, side.rows[some])
-            colour, trust = side.colour[some] * factor[:, :3], side.trust[some] * factor[:, 3]
+            factor, colour = carry(table, texels, side.rows[some]), side.colour[some]
+            brighter = np.log(np.maximum(brightness(colour), DARKEST)) - factor[:, 7]
+            edge = np.exp(factor[:, 6] * np.clip(brighter, -1, 1))
+            colour, trust = colour * factor[:, :3] * edge[:, None], side.trust[some] * factor[:, 3]
             # what is still lit otherwise beside the face is the room's, and would be spread over all that is hidden
             unlike = np.abs(brightness(colour) / factor[:, 4] - 1)
             return colour, trust * (1 - factor[:, 5] * np.clip((unlike - RIM_LIT[0]) / (RIM_LIT[1] - RIM_LIT[0]), 0, 1))

@@ -230,6 +230,39 @@ def test_what_a_hard_shadow_darkens_is_as_light_as_the_other_side(astronaut):
     assert left_over_right(dark, 1.0) > 0.8 * left_over_right(picture, 1.0)
 
 
+def test_where_a_hard_shadow_ends_no_line_is_left_and_fine_lines_of_the_skin_are(astronaut, monkeypatch):
+    picture, face, _ = astronaut
+    columns, rows = np.meshgrid(np.arange(512) + 0.5, np.arange(512) + 0.5)
+    nose = face.landmarks[31:36, :2].mean(0)
+    dark = picture * np.where((columns - nose[0]) + 0.3 * (rows - nose[1]) > 14, 0.35, 1)[..., None]
+    lined = picture * np.where(np.abs(rows - nose[1] + 8) < 1, 0.6, 1)[..., None]
+    about = texels.texels_of(512)
+    here = seen.View(picture, face.vertices, about).project(about, np.arange(len(about.at)))
+    x, y, _ = about.places[here.rows].T
+    cheek = (here.trust > 0.9) & (np.abs(x) < 0.045) & (y > -0.05) & (y < -0.02)
+    point = texels.carry(face.vertices, about, here.rows)[:, :2]
+    away = (point - nose) @ np.array([1, 0.3]) / np.hypot(1, 0.3)
+    edge = cheek & (np.abs(away - 14 / np.hypot(1, 0.3)) < 5)
+    below = np.abs(point[:, 1] - nose[1] + 8)
+
+    def log(photo):
+        skin = skin_texture([(photo.astype(np.uint8), face.vertices)], 512)
+        return np.log(skin.reshape(-1, 3)[about.at[here.rows]].astype(float) + 1).mean(1)
+
+    def line():
+        off = log(dark) - log(picture)
+        return off[edge].std()
+
+    def depth():
+        off = log(lined) - log(picture)
+        return off[cheek & (below > 3) & (below < 6)].mean() - off[cheek & (below < 0.5)].mean()
+
+    fainter, kept = line(), depth()
+    monkeypatch.setattr(albedo, "_edges", lambda change, seen, share: np.zeros_like(change))
+    assert fainter < 0.85 * line()
+    assert kept > 0.9 * depth() > 0.2
+
+
 def test_colour_that_no_skin_has_is_taken_off_a_cheek_but_not_off_lips(astronaut, monkeypatch):
     picture, face, _ = astronaut
     columns, rows = np.meshgrid(np.arange(512) + 0.5, np.arange(512) + 0.5)
