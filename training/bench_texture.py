@@ -145,14 +145,15 @@ def hidden_of(picture, face, degrees, learned=None):
     points = turned(face, degrees, picture.shape)
     backdrop = np.full_like(picture, np.median(picture[:40].reshape(-1, 3), axis=0).astype(np.uint8))
     photo, _ = painted(points, whole, backdrop)
-    _, shown = flat(View(photo, points, texels).project(texels, every), texels)
+    view = View(photo, points, texels)
+    _, shown = flat(view.project(texels, every), texels)
     far = np.sign(texels.places[:, 0]) == (1 if degrees > 0 else -1)
     if (shown[far] > HIDDEN).sum() > (shown[~far] > HIDDEN).sum():
         far = ~far
     hidden = far & (sure > 0.5) & (shown < HIDDEN)
-    here, there, cheeks = look(photo, points, texels)
+    here, _, cheeks = look(photo, points, texels)
     mean = cheeks * carry(skin.usual(), texels)
-    flipped, trust = flat(there, texels)
+    flipped, trust = flat(view.project(texels, every, mirror=True), texels)
     mirrored = np.where((trust > 0.05)[:, None], flipped, mean)
     texture = skin_texture([(photo, points)], SIZE, 0.0).astype(float)
     made = {"ours": texture.reshape(-1, 3)[texels.at], "mirrored": mirrored, "mean": mean}

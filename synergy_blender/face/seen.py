@@ -50,7 +50,7 @@ def look(image, vertices, texels):
     beard, worn = beards(few, skin, texels), _glasses(here, skin, cheeks, texels)
 
     def believed(seen, mirrored=False):
-        trust = seen.trust * _like_skin(seen, skin, beard, texels) * before(seen, texels) * _inside(seen, texels)
+        trust = seen.trust * _like_skin(seen, skin, beard, texels) * before(seen, texels)
         if worn is not None:
             trust *= glasses.uncovered(seen.rows, texels, worn, mirrored)
         return doubted(seen, trust, texels)
@@ -195,14 +195,15 @@ def _alike(unlike):
 
 def _before_backdrop(view):
     """A function from what is Seen of the texels to 0 where the colour is that of an even backdrop, which may grow
-    darker towards one side, and 1 elsewhere (m,); the face's middle and the scalp's are always 1."""
+    darker towards one side, and 1 elsewhere (m,); the face's middle and the scalp's are always 1. Before any other
+    backdrop hair at the head's outline is 0: it may be what lies beside it."""
     picture, covered = view.picture, view.covered
     height, width = picture.shape[:2]
     rows = np.flatnonzero(covered.any(1))
     half = rows[0] + 0.5 * np.ptp(rows) if len(rows) else 0
     row, column = np.nonzero(~covered & (np.arange(len(covered)) < half)[:, None])
     if len(row) < 200:
-        return lambda seen, texels: np.ones(len(seen.rows), np.float32)
+        return _inside
     chosen = slice(None, None, max(1, len(row) // BACKDROP_SAMPLES))
     points = (np.stack([column[chosen], row[chosen]], 1) + 0.5) * [width / covered.shape[1], height / covered.shape[0]]
     samples = picture[points[:, 1].astype(int), points[:, 0].astype(int)]
@@ -219,7 +220,7 @@ def _before_backdrop(view):
         weights = 1 / (1 + (off / UNEVEN) ** 2)
     uneven = np.median(off)
     if uneven > UNEVEN:
-        return lambda seen, texels: np.ones(len(seen.rows), np.float32)
+        return _inside
 
     def before(seen, texels):
         def part(some):

@@ -145,6 +145,18 @@ def test_hair_is_not_taken_for_a_backdrop_of_its_colour(astronaut):
     assert scalp[grown].mean() < 50
 
 
+def test_before_an_uneven_backdrop_hair_at_the_outline_is_doubted(astronaut):
+    picture, face, _ = astronaut
+    index, _ = raster.rasterize(face.vertices[:, :2], surface.bundled().triangles, 512, 512, face.vertices[:, 2])
+    lights = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).repeat(8, 0).repeat(8, 1)
+    about = texels.texels_of(256)
+    grown = texels.carry(surface.bundled().hairy[:, None], about)[:, 0] > 0.95
+    here, _, _ = seen.look(np.where(index[..., None] < 0, lights, picture).astype(np.uint8), face.vertices, about)
+    hair, outline = grown[here.rows], here.normal[:, 2] < 0.35
+    assert (hair & outline).sum() > 100 and not here.trust[hair & outline].any()
+    assert here.trust[hair & (here.normal[:, 2] > 0.7)].mean() > 0.8
+
+
 def test_hair_that_is_not_seen_has_strands_from_the_crown_and_bald_heads_have_none(astronaut):
     picture, face, _ = astronaut
     about, head = texels.texels_of(512), surface.bundled()
