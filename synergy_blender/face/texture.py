@@ -28,6 +28,7 @@ WISPS = 1.0  # how much of the hair's colour those have at the hairline that are
 SEEN_ENOUGH, DARKEST = 100, 4  # vertices whose skin is seen, to tell light from; of 255, that logarithms are taken of
 RIM, RIM_SOFT = (0.044, -0.08, -0.02), 0.012  # metres from the middle, height, depth, beyond which it is a rim; a ramp
 RIM_LIT = 0.2, 0.5  # shares by which a rim is brighter or darker than expected, to be doubted, and not to be used
+OUTLINE = 0.35, 0.6  # cosines to the viewer of what lies at the face's outline, where what is behind it may shine in
 MUCH = 0.9, 1.5  # logarithms by which light changed skin so much that it is doubted, and not used
 GRAIN_SIDE = 512  # texels of the window in which the skin's grain is measured
 GRAIN = 0.5  # of the seen skin's grain that filled skin gets
@@ -141,8 +142,10 @@ def unlit(shown, vertices, texels, delit):
             edge = np.exp(factor[:, 6] * np.clip(brighter, -1, 1))
             colour, trust = colour * factor[:, :3] * edge[:, None], side.trust[some] * factor[:, 3]
             # what is still lit otherwise beside the face is the room's, and would be spread over all that is hidden
-            unlike = np.abs(brightness(colour) / factor[:, 4] - 1)
-            return colour, trust * (1 - factor[:, 5] * np.clip((unlike - RIM_LIT[0]) / (RIM_LIT[1] - RIM_LIT[0]), 0, 1))
+            unlike = brightness(colour) / factor[:, 4] - 1
+            outline = delit * (1 - ramp(side.normal[some, 2], *OUTLINE))
+            unlike = np.maximum(factor[:, 5] * ramp(np.abs(unlike), *RIM_LIT), outline * ramp(unlike, *RIM_LIT))
+            return colour, trust * (1 - unlike)
 
         colour, trust = in_blocks(part, len(side.rows))
         return doubted(replace(side, colour=colour), trust, texels)

@@ -9,12 +9,14 @@ from synergy_blender.face import (
     albedo,
     glasses,
     head_model,
+    pose,
     raster,
     reconstruct,
     seen,
     skin_texture,
     surface,
     texels,
+    texture,
 )
 
 
@@ -273,6 +275,34 @@ def test_where_a_hard_shadow_ends_no_line_is_left_and_fine_lines_of_the_skin_are
     monkeypatch.setattr(albedo, "_edges", lambda change, seen, share: np.zeros_like(change))
     assert fainter < 0.85 * line()
     assert kept > 0.9 * depth() > 0.2
+
+
+def test_what_shines_in_at_the_outline_of_a_turned_face_is_not_taken(astronaut, monkeypatch):
+    _, face, skin = astronaut
+    head, about = surface.bundled(), texels.texels_of(512)
+    every = np.ones(len(about.at), np.float32)
+    points = (face.vertices - face.vertices.mean(0)) @ pose.matrix(-50, 0, 0).T * 1.2 + [256, 256, 0]
+    colours, _ = texels.gather(skin.reshape(-1, 3)[about.at].astype(np.float32), every, about)
+    index, weights = raster.rasterize(points[:, :2], head.triangles, 512, 512, points[:, 2])
+    lights = np.random.default_rng(0).integers(220, 256, (64, 64, 1)).repeat(8, 0).repeat(8, 1)
+    photo = np.einsum("hwc,hwcd->hwd", weights, 0.5 * colours[head.triangles[index]])
+    photo = np.where((index < 0)[..., None], lights, photo).clip(0, 255).astype(np.uint8)
+    normals = raster.vertex_normals(points * [1, -1, 1], head.triangles)
+    x, y, z = head.mean.T
+    far = np.zeros(len(x), bool)
+    far[head_model.load().groups["skin"]] = True
+    far &= (normals[:, 2] > 0.2) & (normals[:, 2] < 0.5) & (np.abs(x) < 0.042) & (y > -0.06) & (y < -0.02) & (z > -0.01)
+    aside = np.sign(points[far, 0].mean() - points[:, 0].mean())
+
+    def brighter():
+        """By how much the far cheek is, at most, where the head is fitted a few pixels beside where it is."""
+        found = [skin_texture([(photo, points + [aside * off, 0, 0])], 512) for off in (0, 3)]
+        found = [texels.gather(one.reshape(-1, 3)[about.at].astype(np.float32), every, about)[0][far] for one in found]
+        return np.percentile(found[1].mean(1) / np.maximum(found[0].mean(1), 1), 95)
+
+    now = brighter()
+    monkeypatch.setattr(texture, "OUTLINE", (-2, -1))
+    assert far.sum() > 50 and now - 1 < 0.6 * (brighter() - 1)
 
 
 def test_colour_that_no_skin_has_is_taken_off_a_cheek_but_not_off_lips(astronaut, monkeypatch):
