@@ -9,7 +9,8 @@ CROWN, MIDDLE = (0.012, 0.085, -0.135), (0.0, 0.02, -0.05)  # of the mean head, 
 STRANDS, STEPS, LOCK = 800, 128, 5
 LENGTHS = 12, 7  # pieces along that way in which strands, and locks, are alike
 SHARES = 0.7, 0.7  # of strands and locks in how bright hair is
-WAVES = (0.035, 6.0), (0.008, 21.0)  # radians by which strands turn aside, and how often on the way
+CLOSE = 0.045  # metres from the axis through the crown within which strands lie too close to tell apart
+WAVES = (0.02, 6.0), (0.006, 21.0)  # radians by which strands turn aside, and how often on the way
 
 
 @lru_cache(maxsize=1)
@@ -46,7 +47,8 @@ def strands(places):
     """How much brighter (n,) than hair in the mean, in spreads, what grows at `places` (n, 3) float32 on the mean head,
     metres, is."""
     x, y, z = ((places - np.float32(MIDDLE)) @ _towards_crown().T).T
-    along = np.arctan2(np.hypot(x, y), z)
+    away = np.hypot(x, y)
+    along = np.arctan2(away, z)
     around = np.arctan2(y, x)
     for wide, often in WAVES:
         around += np.float32(wide) * np.sin(np.float32(often) * along + 3 * np.sin(2 * around))
@@ -56,4 +58,4 @@ def strands(places):
     step = (along * np.float32(STEPS / np.pi)).astype(np.int32).clip(0, STEPS - 1)
     flat, row = _table().ravel(), strand % STRANDS * STEPS + step
     beside = (strand + 1) % STRANDS * STEPS + step
-    return flat[row] * (1 - share) + flat[beside] * share
+    return (flat[row] * (1 - share) + flat[beside] * share) * np.minimum(away / np.float32(CLOSE), 1)
