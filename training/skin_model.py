@@ -19,9 +19,10 @@ from training import sources
 SIZE, DETAIL_SIZE = 256, 512
 FEWEST = 12  # people who must show a vertex
 SMOOTHING = 3
-# heights (metres) and how far across from the middle features reach there; skin becomes plain over as much more
 FEATURES = [-0.1, -0.08, -0.05, -0.02, 0.0, 0.022, 0.045], [0.014, 0.018, 0.028, 0.036, 0.042, 0.042, 0.02]
-EDGE, ENDS, BEHIND = 0.014, (-0.088, -0.102, 0.04, 0.058), (-0.03, -0.05)
+# metres over which skin becomes plain: across, beyond FEATURES, which reach so far from the middle at such heights;
+# downwards and upwards; and towards the back
+EDGE, BELOW, ABOVE, BEHIND = 0.014, (-0.088, -0.102), (0.04, 0.058), (-0.03, -0.05)
 SURE = 0.97  # confidence of a portrait that is learned from
 LARGEST_YAW, LARGEST_PICTURE = 35, 512
 
@@ -76,9 +77,8 @@ def plainness(model):
     """How far (V, 1) 0..1 a vertex is from the features of the face: cheeks' sides, jaw, ears, scalp and neck. What is
     darker there in every photo is lit less."""
     x, y, z = model.mean.T
-    low, lowest, high, highest = ENDS
     beside = ramp(np.abs(x) - np.interp(y, *FEATURES), 0, EDGE)
-    return np.max([beside, ramp(y, low, lowest), ramp(y, high, highest), ramp(z, *BEHIND)], axis=0)[:, None]
+    return np.max([beside, ramp(y, *BELOW), ramp(y, *ABOVE), ramp(z, *BEHIND)], axis=0)[:, None]
 
 
 def smooth(values):

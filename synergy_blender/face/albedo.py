@@ -204,8 +204,9 @@ def of_seen(log, trust, normal, surface):
     whole = seen + changed(inputs)
     whole -= mean_of(whole - seen, weights)
     whole -= _odd(whole, level, surface)
-    edges = _edges(*((part.mean(2, keepdims=True)) for part in (whole - seen, seen)), share)
+    change = whole - seen
+    edges = _edges(change.mean(2, keepdims=True), seen.mean(2, keepdims=True), share)
     edges *= 1 - _usual(surface)[..., 3:4]
-    change = at.take(np.concatenate([(whole - seen) * share, edges * share, share], 2))
+    change = at.take(np.concatenate([change * share, edges * share, share], 2))
     change = change[:, :4] / np.maximum(change[:, 4:], 1e-6)
     return at.take(whole) + level, change[:, :3], change[:, 3]
