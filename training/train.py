@@ -75,10 +75,11 @@ def parameters_of(labels):
     )
 
 
-def build_network(whitening, shipped=None):
-    """A SynergyNet on the points of the head: chosen anew, or those that `shipped` weights were trained to see."""
+def build_network(whitening, trained=None):
+    """A SynergyNet on the points of the head: chosen anew, or those that `trained` weights know, as the add-on's
+    arrays `points_mean` (K, 3) and `points_basis` (92, K, 3)."""
     landmarks = LandmarkModel.load().ibug()
-    more = surface_points() if shipped is None else points_of(shipped)
+    more = surface_points() if trained is None else points_of(trained)
     mean, identity, expression = (
         torch.as_tensor(np.concatenate(pair, axis=-2))
         for pair in zip((landmarks.mean, landmarks.identity, landmarks.expression), more, strict=True)
@@ -86,10 +87,10 @@ def build_network(whitening, shipped=None):
     return SynergyNet(mean, identity, expression, *map(torch.as_tensor, whitening))
 
 
-def points_of(shipped):
-    """What the add-on's weights know of the surface's points, as (mean, identity, expression)."""
+def points_of(trained):
+    """What trained weights know of the surface's points, as (mean, identity, expression)."""
     first = LANDMARKS
-    mean, basis = shipped["points_mean"][first:], shipped["points_basis"][:, first:]
+    mean, basis = trained["points_mean"][first:], trained["points_basis"][:, first:]
     return mean, basis[:IDENTITY], basis[IDENTITY:]
 
 
@@ -315,14 +316,16 @@ def main():
     std[-EXPRESSION:] = np.maximum(std[-EXPRESSION:], SMALLEST_STD)
     std[11] = 1.0  # the depth offset of the crop is 0 by definition
     whitening = truth.mean(0), std
-    shipped = None
+    start = None
     if options.start_from == "shipped":
-        start = shipped = assets.load(sources.ASSETS / "synergynet.npz", "SynergyNet")
+        start = assets.load(sources.ASSETS / "synergynet.npz", "SynergyNet")
         whitening = whitening[0], start["whitening_std"]
     elif options.start_from:
         start = saved(options.start_from)["average"]
+        start["points_mean"] = start["mean"].view(-1, 3)
+        start["points_basis"] = start["basis"].view(IDENTITY + EXPRESSION, -1, 3)
         whitening = start["whitening_mean"], start["whitening_std"]
-    network = build_network(whitening, shipped)
+    network = build_network(whitening, start)
     if options.start_from == "shipped":
         begin_with_shipped(network, start, options.kind, device)
     elif options.start_from:
