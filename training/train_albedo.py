@@ -10,14 +10,12 @@ import copy
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import nn
 
 from synergy_blender.face import albedo, assets
 from synergy_blender.face.surface import bundled
 from training import relight, sources
-from training.fold import folded
 from training.run import Run, keep_memory, saved
+from training.unet import UNet, weights_of
 
 BATCH, RATE, DECAY_SHARE = 16, 2e-3, 0.9
 WORKERS, CHECKED = 2, 96  # processes that draw; samples of held-back portraits that are looked at on the way
@@ -29,40 +27,6 @@ STEEP = 1.0  # weight of how colours change from cell to cell
 MIXED = 0.5  # share of the samples that are two people's mean
 PAINTED = 0.5  # share of those whose lips are
 TONE, TINT = 0.12, 0.04  # spread of the tones that portraits are given, logarithms
-
-
-def block(inputs, outputs, stride=1):
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU())
-
-
-class Network(nn.Module):
-    """Inputs (B, INPUTS, SIZE, SIZE) -> what is to be added to the seen log colours (B, 3, SIZE, SIZE)."""
-
-    def __init__(self):
-        super().__init__()
-        widths = albedo.WIDTHS
-        for i, (a, b) in enumerate(zip((albedo.INPUTS, *widths), widths, strict=False)):
-            setattr(self, f"down{i}", block(a, b, 2))
-            setattr(self, f"at{i}", block(b, b))
-        for i in range(len(widths) - 1):
-            setattr(self, f"up{i}", block(widths[i] + widths[i + 1], widths[i]))
-        self.fine = block(albedo.INPUTS + widths[0], albedo.FINE)
-        self.last = nn.Conv2d(albedo.FINE, 3, 1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
-
-    def forward(self, x):
-        count, kept, inputs = len(albedo.WIDTHS), [], x
-        for i in range(count):
-            x = getattr(self, f"at{i}")(getattr(self, f"down{i}")(x))
-            kept.append(x)
-        for i in reversed(range(count - 1)):
-            x = getattr(self, f"up{i}")(torch.cat([twice(x), kept[i]], 1))
-        return self.last(self.fine(torch.cat([twice(x), inputs], 1)))
-
-
-def twice(x):
-    return F.interpolate(x, scale_factor=2, mode="nearest")
 
 
 class Skins(torch.utils.data.IterableDataset):
@@ -125,20 +89,6 @@ def gaps(made, truth):
     return (off.abs() * weight).sum() / (3 * weight.sum()), steep / (3 * weight.sum())
 
 
-def arrays_of(network):
-    """The weights of a Network by the names of the NumPy one."""
-    arrays = {}
-    for name, layer in network.named_children():
-        arrays[f"{name}_weight"], arrays[f"{name}_bias"] = folded(layer)
-    return arrays
-
-
-def weights_of(run):
-    """The averaged weights of a Run as they are shipped."""
-    arrays = arrays_of(copy.deepcopy(run.average).eval())
-    return {name: values.astype(np.float16) for name, values in arrays.items()}
-
-
 @torch.no_grad()
 def validate(network, checked):
     """`gaps` of the averaged network on held-back portraits, by name."""
@@ -171,7 +121,7 @@ def main():
     checked = [held.sample(rng, relight.light_up(rng, held.heads)) for _ in range(CHECKED)]
     checked = [torch.as_tensor(np.stack(part)) for part in zip(*checked, strict=True)]
     as_lit = [one.item() for one in gaps(checked[1][:, :3], checked[2])]
-    network = Network()
+    network = UNet(albedo.INPUTS, albedo.WIDTHS, albedo.FINE, 3)
     if options.start_from:
         network.load_state_dict(saved(options.start_from)["average"])
     run = Run(options.name, network, options.samples, BATCH, options.rate, DECAY_SHARE)

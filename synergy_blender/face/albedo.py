@@ -22,8 +22,14 @@ INPUTS = 19  # log colours, trust and normals of the cells and their mirror imag
 FAR = -3.0, 2.0  # of log colours from their level: what is darker or brighter is not told apart
 # how far skin's colour may be from its middle (log), and how much of what is more is taken away
 TINT, LESS_TINT = 0.15, 0.9
+# how far red stands over green and green over blue in cheeks (log): more of both the warmer, more of the first and less
+# of the other the less green; how much of what is beyond is light's, and how much is taken out at most
+WARM, MAGENTA, LESS_CAST, MOST_CAST = (0.15, 0.5), (0.02, 0.2), 0.9, 0.3
+CHEEKS = (0.034, -0.03, 0.01), 0.016  # places of their middles, metres, and a radius
+GREY = 0.015, 0.03  # how much both vary over the face of a grey photo, and of one that is not
 REACH, EVEN = 2, 0.004  # cells each way, and variance of their log colours, from which light's edges are told
 EDGE = 0.3, 0.6  # slopes of the change over what is seen that are no edge of light, and surely one
+AXES = np.array([[1, 1], [1, -1]]) / np.sqrt(2)  # from red over green and green over blue to how warm and magenta
 LIPS = (0.0, -0.066, 0.035), (0.028, 0.014, 0.035)  # middle and radii on the mean head, metres
 WRAPS = 0.1  # metres across from which a triangle goes round the back of the head
 
@@ -117,6 +123,31 @@ def _odd(log, level, surface):
     return off * (1 - free) * LESS_TINT * np.maximum(far - TINT, 0) / np.maximum(far, TINT)
 
 
+def _coloured(seen, share):
+    """How far 0..1 a photo is not grey that shows these log colours (SIZE, SIZE, 3) by a share (SIZE, SIZE, 1)."""
+    shown = share[..., 0] > 0.5
+    return ramp(np.diff(seen[shown] / share[shown]).std(0).mean(), *GREY) if shown.any() else 0.0
+
+
+def _cast(log, share, surface):
+    """The colour of light (3,), as a logarithm, that is left in the log colours of all cells (SIZE, SIZE, 3), seen by a
+    share (SIZE, SIZE, 1): as far as no one's cheeks have it."""
+    cheeks = _cheeks(surface) & (share[..., 0] > 0.5)
+    if not cheeks.any():
+        return np.zeros(3, np.float32)
+    place = AXES @ -np.diff(np.median(log[cheeks], axis=0))
+    off = LESS_CAST * (place - np.clip(place, *np.transpose([WARM, MAGENTA])))
+    red, blue = np.clip(off, -MOST_CAST, MOST_CAST) @ AXES
+    return np.array([2 * red + blue, blue - red, -red - 2 * blue], np.float32) / 3
+
+
+@lru_cache(maxsize=2)
+def _cheeks(surface):
+    """The cells (SIZE, SIZE) of the cheeks."""
+    away = np.linalg.norm(np.abs(surface.mean) * [1, 0, 0] + surface.mean * [0, 1, 1] - CHEEKS[0], axis=1)
+    return laid(surface).lay((away < CHEEKS[1])[:, None].astype(np.float32))[..., 0] > 0.5
+
+
 @lru_cache(maxsize=2)
 def _painted(surface):
     """How far every cell's skin may have any colour (SIZE, SIZE, 1): lips and hair."""
@@ -130,16 +161,7 @@ def lips(surface):
 
 def shapes():
     """Every weight of the network by name, with its shape."""
-    table, inputs = {}, INPUTS
-    for i, width in enumerate(WIDTHS):
-        table |= {f"down{i}": (9 * inputs, width), f"at{i}": (9 * width, width)}
-        if i:
-            table[f"up{i - 1}"] = 9 * (inputs + width), inputs
-        inputs = width
-    table |= {"fine": (9 * (INPUTS + WIDTHS[0]), FINE), "last": (FINE, 3)}
-    return {f"{name}_weight": shape for name, shape in table.items()} | {
-        f"{name}_bias": shape[1:] for name, shape in table.items()
-    }
+    return layers.unet_shapes(INPUTS, WIDTHS, FINE, 3)
 
 
 @lru_cache(maxsize=1)
@@ -153,23 +175,7 @@ def load():
 
 def changed(inputs):
     """What is to be added to the seen log colours of every cell (SIZE, SIZE, 3), by the network."""
-    weights, kept, x = load(), [], inputs
-
-    def layer(x, name, stride=1):
-        x = layers.full(x, weights[f"{name}_weight"], weights[f"{name}_bias"], stride)
-        return np.maximum(x, 0, out=x)
-
-    for i in range(len(WIDTHS)):
-        x = layer(layer(x, f"down{i}", 2), f"at{i}")
-        kept.append(x)
-    for i in reversed(range(len(WIDTHS) - 1)):
-        x = layer(np.concatenate([_twice(x), kept[i]], 2), f"up{i}")
-    x = layer(np.concatenate([_twice(x), inputs], 2), "fine")
-    return layers.pointwise(x, weights["last_weight"], weights["last_bias"])
-
-
-def _twice(x):
-    return x.repeat(2, axis=0).repeat(2, axis=1)
+    return layers.unet(inputs, load(), len(WIDTHS))
 
 
 def _edges(change, seen, share):
@@ -204,7 +210,11 @@ def of_seen(log, trust, normal, surface):
     whole = seen + changed(inputs)
     whole -= mean_of(whole - seen, weights)
     whole -= _odd(whole, level, surface)
+    whole -= _cast(whole + level, share, surface)
     change = whole - seen
+    even = change.mean(2, keepdims=True)
+    change = even + _coloured(seen, share) * (change - even)  # grey photos stay grey
+    whole = seen + change
     edges = _edges(change.mean(2, keepdims=True), seen.mean(2, keepdims=True), share)
     edges *= 1 - _usual(surface)[..., 3:4]
     change = at.take(np.concatenate([change * share, edges * share, share], 2))

@@ -59,3 +59,40 @@ def full(x, weight, bias, stride=2):
     out = patches.reshape(9 * channels, height * width).T @ weight
     out += bias
     return out.reshape(height, width, -1)
+
+
+def unet_shapes(inputs, widths, fine, outputs):
+    """Every weight of a `unet` by name, with its shape: `widths` features at a half, quarter, ... of the cells' number,
+    `fine` at the whole."""
+    table, below = {}, inputs
+    for i, width in enumerate(widths):
+        table |= {f"down{i}": (9 * below, width), f"at{i}": (9 * width, width)}
+        if i:
+            table[f"up{i - 1}"] = 9 * (below + width), below
+        below = width
+    table |= {"fine": (9 * (inputs + widths[0]), fine), "last": (fine, outputs)}
+    return {f"{name}_weight": shape for name, shape in table.items()} | {
+        f"{name}_bias": shape[1:] for name, shape in table.items()
+    }
+
+
+def unet(inputs, weights, depth):
+    """A U-Net (Ronneberger et al., 2015) of inputs (H, W, C), H and W multiples of 2**depth, by the weights that
+    `unet_shapes` names."""
+    kept, x = [], inputs
+
+    def layer(x, name, stride=1):
+        x = full(x, weights[f"{name}_weight"], weights[f"{name}_bias"], stride)
+        return np.maximum(x, 0, out=x)
+
+    for i in range(depth):
+        x = layer(layer(x, f"down{i}", 2), f"at{i}")
+        kept.append(x)
+    for i in reversed(range(depth - 1)):
+        x = layer(np.concatenate([_twice(x), kept[i]], 2), f"up{i}")
+    x = layer(np.concatenate([_twice(x), inputs], 2), "fine")
+    return pointwise(x, weights["last_weight"], weights["last_bias"])
+
+
+def _twice(x):
+    return x.repeat(2, axis=0).repeat(2, axis=1)

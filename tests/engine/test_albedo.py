@@ -7,13 +7,13 @@ torch = pytest.importorskip("torch")
 
 from synergy_blender.face import albedo, raster, surface  # noqa: E402
 from training import harmonics, relight  # noqa: E402
-from training.train_albedo import Network, arrays_of  # noqa: E402
+from training.unet import UNet, arrays_of  # noqa: E402
 
 
 @torch.no_grad()
 def test_numpy_says_what_pytorch_says(monkeypatch):
     torch.manual_seed(0)
-    network = Network().eval()
+    network = UNet(albedo.INPUTS, albedo.WIDTHS, albedo.FINE, 3).eval()
     for layer in network.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.running_mean.normal_(0, 0.3)
