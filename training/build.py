@@ -40,6 +40,7 @@ MORE_CROPS = {
     "ninth": ("--first", "901", "--count", "275000", "--coarse", "0.3", "--shard", "1000"),
     "tenth": ("--first", "1001", "--count", "520000", "--coarse", "0.3", "--shard", "1000"),
 }
+MORE_GLASSES = ("--name", "glasses2", "--start-from", "glasses", "--samples", "55000", "--rate", "1.2e-3")
 REFINEMENTS = (
     ("--name", "refinement"),
     ("--name", "refinement2", "--start-from", "refinement", "--crops", "360000", "--rate", "1.2e-3", "--decay", "0.9"),
@@ -109,7 +110,10 @@ def main():
             seed += 1
     for run in LAST:
         step("train_refinement", *run)
-    for module in ("export_refinement", "calibrate", "skin_model", "even_skins", "train_albedo"):
+    for module in ("export_refinement", "calibrate", "bare_faces", "train_glasses"):
+        step(module)
+    step("train_glasses", *MORE_GLASSES)
+    for module in ("skin_model", "even_skins", "train_albedo"):
         step(module)
 
 

@@ -1,6 +1,7 @@
 """What a photo shows of the head's texels, and how far that is to be believed to be skin."""
 
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -25,6 +26,8 @@ UNEVEN = 14  # of 255: how much a backdrop may vary to be told from the head by 
 DOUBTFUL = 0.3  # trust below which a texel is not used at all
 SURE = 0.995  # trust above which the mirror side is not asked
 COARSE = 512  # pixels of the map on which trust is softened
+NEAR, FARTHER = 0.002, 0.008  # of the map, how far trust ends before what is doubtful: mostly, and beside the face
+BESIDE, BELOW_TOP = (0.036, 0.05), (0.045, 0.06)  # metres from the middle where that is, and heights above which not
 
 
 @dataclass(frozen=True)
@@ -45,21 +48,27 @@ def look(image, vertices, texels):
     view = View(image, vertices, texels)
     before = _before_backdrop(view)
     here = view.project(texels, np.arange(len(texels.at)))
+    worn = _glasses(here, texels)
+
+    def bare(seen, mirrored=False):
+        if worn is None:
+            return seen
+        return replace(seen, trust=seen.trust * glasses.uncovered(seen.rows, texels, worn, mirrored))
+
+    here = bare(here)
     few = telling(here, texels)
     skin, cheeks = cheeks_of(few, texels)
-    beard, worn = beards(few, skin, texels), _glasses(here, skin, cheeks, texels)
+    beard = beards(few, skin, texels)
 
-    def believed(seen, mirrored=False):
+    def believed(seen):
         trust = seen.trust * _like_skin(seen, skin, beard, texels) * before(seen, texels)
-        if worn is not None:
-            trust *= glasses.uncovered(seen.rows, texels, worn, mirrored)
         return doubted(seen, trust, texels)
 
     here = believed(here)
     trust = np.zeros(len(texels.at), np.float32)
     trust[here.rows] = here.trust
     there = view.project(texels, np.flatnonzero(trust < SURE), mirror=True)
-    return here, believed(there, mirrored=True), cheeks
+    return here, believed(bare(there, mirrored=True)), cheeks
 
 
 class View:
@@ -165,13 +174,10 @@ def beards(seen, skin, texels):
     return found
 
 
-def _glasses(seen, skin, cheeks, texels):
-    """Where glasses cover the face, as `glasses.covered`, by a tone of `skin` and the colour of the cheeks."""
-    if skin is None:
-        return None
+def _glasses(seen, texels):
+    """Where glasses cover the face, as `glasses.covered`."""
     some = slice(None, None, max(1, len(seen.rows) // GLASSES_SAMPLES))
-    rows, colour = seen.rows[some], seen.colour[some]
-    return glasses.covered(rows, colour, 1 - _alike(_unlike(colour, *skin)), texels, cheeks)
+    return glasses.covered(seen.rows[some], seen.colour[some], texels)
 
 
 def _middle(colours):
@@ -248,28 +254,53 @@ def _inside(seen, texels):
 
 
 def _soften(rows, trust, texels):
-    """Trust (m,) of some texels that ends a little before doubtful ones and falls to them gently."""
+    """Trust (m,) of some texels that ends a little before doubtful ones and falls to them gently, beside the face from
+    farther: what hangs there throws shadows."""
     size = texels.size
-    pooled = max(1, size // COARSE) if size % COARSE == 0 else 1
-    side = size // pooled
+    at = texels.at[rows]
     flat = np.zeros(size * size, np.float32)
-    flat[texels.at[rows]] = np.where(trust < DOUBTFUL, 0, trust)
-    whole = flat.reshape(size, size)
-    around = whole[::pooled, ::pooled].copy()
+    flat[at] = np.where(trust < DOUBTFUL, 0, trust)
+    around = _least(flat.reshape(size, size))
+    side = len(around)
+    aside = np.maximum(around, _in_the_middle(texels))
+    narrow = _softened(around, max(1, round(side * NEAR)))
+    around = np.minimum(narrow, _softened(aside, max(1, round(side * FARTHER))))
+    ratio = size // side
+    return np.minimum(around[at // size // ratio, at % size // ratio], flat[at])
+
+
+@lru_cache(maxsize=2)
+def _in_the_middle(texels):
+    """Where on the map, as coarse as trust is softened on, there is the middle of the face, or no skin: 1, else 0."""
+    x, y, _ = texels.places.T
+    flat = np.ones(texels.size**2, np.float32)
+    flat[texels.at] = 1 - ramp(np.abs(x), *BESIDE) * (1 - ramp(y, *BELOW_TOP))
+    return _least(flat.reshape(texels.size, texels.size))
+
+
+def _least(whole):
+    """The least values of a map (N, N) at COARSE pixels a side, or as it is where that does not divide N."""
+    size = len(whole)
+    pooled = max(1, size // COARSE) if size % COARSE == 0 else 1
+    least = whole[::pooled, ::pooled].copy()
     for k in range(1, pooled * pooled):
-        np.minimum(around, whole[k // pooled :: pooled, k % pooled :: pooled], out=around)
-    reach = max(1, side // 340)
+        np.minimum(least, whole[k // pooled :: pooled, k % pooled :: pooled], out=least)
+    return least
+
+
+def _softened(trust, reach):
+    """The least (N, N) of trust so many pixels around every one, and the mean of that as far."""
+    side = len(trust)
     for combine in (np.minimum, np.add):
         for axis in (0, 1):
-            padded = np.pad(around, [(reach, reach) if k == axis else (0, 0) for k in (0, 1)], mode="edge")
+            padded = np.pad(trust, [(reach, reach) if k == axis else (0, 0) for k in (0, 1)], mode="edge")
             taps = [padded[k : k + side] if axis == 0 else padded[:, k : k + side] for k in range(2 * reach + 1)]
-            around = taps[0].copy()
+            trust = taps[0].copy()
             for tap in taps[1:]:
-                combine(around, tap, out=around)
+                combine(trust, tap, out=trust)
         if combine is np.add:
-            around /= (2 * reach + 1) ** 2
-    at = texels.at[rows]
-    return np.minimum(around[at // size // pooled, at % size // pooled], flat[at])
+            trust /= (2 * reach + 1) ** 2
+    return trust
 
 
 def _tones(colours):

@@ -4,7 +4,7 @@ import bpy
 from bpy.props import EnumProperty, FloatProperty
 
 from .. import engine, log, official
-from ..face import AssetError, albedo, assets, detector, head_model, network, refinement, skin
+from ..face import AssetError, albedo, assets, detector, glasses, head_model, network, refinement, skin
 from . import imports
 
 # the add-on's module: this package, or the extension around it
@@ -17,6 +17,7 @@ PARTS = (
     ("Face detector", "detector.npz", detector.load),
     ("Skin", "skin.npz", skin.usual),
     ("Light", "albedo.npz", albedo.load),
+    ("Glasses", "glasses.npz", glasses.load),
 )
 
 

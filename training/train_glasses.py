@@ -1,0 +1,167 @@
+"""Learns where glasses are: `python -m training.train_glasses [--samples 80000]`.
+
+Faces without glasses (`training.bare_faces`, less those of `glasses_worn.txt`) get some drawn (`training.spectacles`),
+two of three times, and a small U-Net over the face's cells (`face.glasses`) learns what is theirs. Writes
+`addon_assets/glasses.npz`; resumes from `work/runs/NAME`.
+"""
+
+import argparse
+import copy
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from synergy_blender.face import assets, glasses
+from training import sources, spectacles
+from training.run import Run, keep_memory, saved
+from training.unet import UNet, weights_of
+
+BATCH, RATE, DECAY_SHARE = 32, 2e-3, 0.9
+WORKERS, CHECKED = 1, 512  # processes that draw; samples of held-back faces that are looked at on the way
+WORN, MARKED = 0.65, 0.4  # shares of the samples that wear glasses, and that have other marks
+WORN_ALREADY = sources.PROJECT / "training" / "glasses_worn.txt"
+MARGIN, SHIFTED = 12, 0.7  # pixels around the cells that are looked at; by which cells are off
+AREA = 0.7  # pixels over which a cell's colour is the mean, as texels are
+COVERED = 1.5  # times a cell's covered share that it counts as covered
+
+
+def bare():
+    """The faces of `training.bare_faces` that wear no glasses: arrays by name."""
+    worn = set(WORN_ALREADY.read_text().split())
+    data = dict(np.load(sources.WORK / "bare_faces.npz"))
+    chosen = np.array([name not in worn for name in data["names"]])
+    return {name: values[chosen] for name, values in data.items()}
+
+
+class Wearers(torch.utils.data.IterableDataset):
+    """Samples (inputs (INPUTS, ROWS, COLUMNS), how far glasses cover each cell (1, ...), which are seen (1, ...))
+    without end."""
+
+    def __init__(self, held_back, seed):
+        data = bare()
+        self.data = {name: values[data["held_back"] == held_back] for name, values in data.items()}
+        self.seed = seed
+
+    def sample(self, rng):
+        k = rng.integers(len(self.data["names"]))
+        eyes, scale, rotation, centre, points = (
+            self.data[name][k] for name in ("eyes", "scale", "rotation", "centre", "points")
+        )
+        known = points[..., 0] >= 0
+        low = np.maximum(points[known].min(0).astype(int) - MARGIN, 0)
+        high = points[known].max(0).astype(int) + MARGIN
+        picture = self.data["pictures"][k][low[1] : high[1], low[0] : high[0]].astype(np.float32)
+        changed = None
+        if rng.random() < MARKED:
+            picture = spectacles.mark(rng, picture, scale)
+        if rng.random() < WORN:
+            picture, changed = spectacles.draw(rng, picture, eyes, scale, rotation, centre - low)
+        points = (points - low - 0.5 + rng.normal(0, SHIFTED, 2)).astype(np.float32)
+        colours = laid_out(taken(rng, picture), points)
+        covered = np.zeros(known.shape, np.float32)
+        if changed is not None:
+            covered = np.clip(COVERED * laid_out(changed, points), 0, 1) * known
+        inputs = glasses.inputs_of(colours, known)
+        parts = inputs.transpose(2, 0, 1), covered[None], known[None].astype(np.float32)
+        if rng.random() < 0.5:
+            parts = [part[:, :, ::-1] for part in parts]
+        return tuple(np.ascontiguousarray(part, np.float32) for part in parts)
+
+    def __iter__(self):
+        worker = torch.utils.data.get_worker_info()
+        rng = np.random.default_rng([self.seed, worker.id if worker else 0])
+        while True:
+            yield self.sample(rng)
+
+
+def laid_out(picture, points):
+    """A picture's values at the cells' points (ROWS, COLUMNS, 2)."""
+    return cv2.remap(cv2.GaussianBlur(picture, (0, 0), AREA), points[..., 0], points[..., 1], cv2.INTER_LINEAR)
+
+
+def taken(rng, picture):
+    """A picture (H, W, 3) float32 as some camera would have taken it: coarser, noisy, of other colours."""
+    size = picture.shape[1::-1]
+    if rng.random() < 0.5:
+        picture = cv2.resize(picture, None, fx=(f := rng.uniform(0.3, 1)), fy=f, interpolation=cv2.INTER_AREA)
+    if rng.random() < 0.3:
+        picture = picture + rng.normal(0, rng.uniform(1, 8), picture.shape).astype(np.float32)
+    if rng.random() < 0.5:
+        _, coded = cv2.imencode(
+            ".jpg", picture.clip(0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 95))]
+        )
+        picture = cv2.imdecode(coded, cv2.IMREAD_COLOR).astype(np.float32)
+    if picture.shape[1::-1] != size:
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
+    gamma, gain = np.exp(rng.normal(0, 0.2)), np.exp(rng.normal(0, 0.15) + rng.normal(0, 0.06, 3))
+    return (255 * gain * (picture.clip(0, 255) / 255) ** gamma).clip(0, 255).astype(np.float32)
+
+
+def doubt(logits, covered, known):
+    """Cross entropy per seen cell."""
+    return (F.binary_cross_entropy_with_logits(logits, covered, reduction="none") * known).sum() / known.sum()
+
+
+@torch.no_grad()
+def validate(network, checked):
+    """On held-back faces: the loss, the share of covered cells that are found, of found ones that are, and of faces
+    without glasses that are said to wear some."""
+    network.eval()
+    inputs, covered, known = checked
+    logits = torch.cat([network(some) for some in inputs.split(BATCH)])
+    found, true = (logits > 0) & (known > 0), covered > 0.5
+    bare = ~true.flatten(1).any(1)
+    surely = (torch.sigmoid(logits) > glasses.WORN) & (known > 0)
+    wrong = surely[bare].flatten(1).sum(1) >= glasses.FEWEST
+    return {
+        "loss": doubt(logits, covered, known).item(),
+        "recall": (found & true).sum().item() / true.sum().item(),
+        "precision": (found & true).sum().item() / max(found.sum().item(), 1),
+        "bare_wrong": wrong.float().mean().item(),
+    }
+
+
+def lesson_of(network):
+    def lesson(inputs, covered, known):
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = network(inputs)
+        loss = doubt(logits.float(), covered, known)
+        return loss, {}, None
+
+    return lesson
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--name", default="glasses")
+    options.add_argument("--samples", type=int, default=80_000)
+    options.add_argument("--start-from", help="name of an earlier run")
+    options.add_argument("--rate", type=float, default=RATE)
+    options = options.parse_args()
+    keep_memory()
+    cv2.setNumThreads(1)  # its threads do not survive the fork of those that draw
+    torch.manual_seed(0)
+    held, rng = Wearers(True, 1), np.random.default_rng(7)
+    checked = [
+        torch.as_tensor(np.stack(part)) for part in zip(*[held.sample(rng) for _ in range(CHECKED)], strict=True)
+    ]
+    network = UNet(glasses.INPUTS, glasses.WIDTHS, glasses.FINE, 1)
+    if options.start_from:
+        network.load_state_dict(saved(options.start_from)["average"])
+    run = Run(options.name, network, options.samples, BATCH, options.rate, DECAY_SHARE)
+    wearers = Wearers(False, run.step)
+    print(f"{len(wearers.data['names'])} faces, {len(held.data['names'])} held back", flush=True)
+    batches = iter(torch.utils.data.DataLoader(wearers, BATCH, num_workers=WORKERS, prefetch_factor=4))
+    lesson = lesson_of(network)
+    while run.step < run.steps:
+        run.learn(lesson, *next(batches))
+        if run.is_to_be_saved:
+            run.save(validate(copy.deepcopy(run.average), checked))
+            assets.save(run.folder / "glasses.npz", "glasses", weights_of(run))
+    assets.save(sources.ASSETS / "glasses.npz", "glasses", weights_of(run))
+
+
+if __name__ == "__main__":
+    main()
