@@ -206,7 +206,7 @@ def seams():
         else:
             points = face.vertices
         looks = [look(picture, points, texels)]
-        _, trust, _ = synthesise(looks, texels)
+        _, trust = synthesise(looks, texels)
         texture = skin_texture([(picture, points)], 1024, 0.0).astype(float)
         steep = np.sqrt(sum(ndimage.sobel(texture.mean(2), axis) ** 2 for axis in (0, 1))) / 8
         seen = np.zeros((1024, 1024))

@@ -41,7 +41,7 @@ def of_portrait(picture, face, texels):
     bare = evenly_lit(here, there, cheeks, texels)
     change = np.log(np.maximum(brightness(bare[0].colour), 1) / np.maximum(brightness(here.colour), 1))
     on_face = (here.trust > 0.5) & (np.abs(texels.places[here.rows, 0]) < FACE_WIDTH)
-    filled, *_ = synthesise([bare], texels)
+    filled, _ = synthesise([bare], texels)
     _, trust = flat(here, texels)
     colour, _ = gather(np.log(np.maximum(filled, DARKEST)), np.ones(len(filled), np.float32), texels)
     _, share = gather(filled, trust, texels)

@@ -54,7 +54,7 @@ def of_portrait(rng, picture, face, texels, delit):
         degrees = rng.uniform(*TURN) * rng.choice([-1, 1])
         points = turned(face, degrees, picture.shape)
         (one, other), shown = hide(picture, points, texels, (here, there))
-        filled, *_ = synthesise([(one, other, cheeks)], texels)
+        filled, _ = synthesise([(one, other, cheeks)], texels)
         found["shown"].append(shown)
         found["filled"].append(np.log(np.maximum(filled, DARKEST) / cheeks))
     return {

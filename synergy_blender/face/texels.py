@@ -15,7 +15,7 @@ BLOCK = 1 << 16  # rows that are worked on at a time: they stay in the processor
 ENOUGH = 8  # texels of every triangle that tell the vertices' values: more say the same
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # they are cached by identity
 class Texels:
     """The skin's texels of a `surface`'s map `size` wide: their places `at` (n,) in the flat picture, the `corners`
     (n, 3) of their triangles with `weights` (n, 3), and their `places` (n, 3) on the mean head, metres; `telling` (m,)

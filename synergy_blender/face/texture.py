@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from . import albedo, raster
+from . import albedo, grain, raster
 from .seen import cheeks_of, doubted, look, telling
 from .skin import ramp
 from .strands import strands
@@ -22,6 +22,9 @@ SQUARELY = 6  # power of trust and of facing by which photos are weighed against
 EQUAL = (0.6, 1.6)  # by how much a photo's colours are brought near to another's, at most
 HAIR_ENOUGH, HAIR_SHARE = 8, 0.1  # vertices under hair, and the share seen of each, that tell its colour
 HAIR_UNLIKE = 0.3  # of the logarithm of brightness
+# usual brows' log brightness, and the share of hair's that dark-haired people's have; where they are: metres from the
+# middle and heights from which on and up to which, and the depth before which
+BROW, BROW_OF_HAIR, BROWS = -0.2, 0.5, ((0.006, 0.012), (0.008, 0.012), (0.03, 0.045), -0.03)
 STRAND = 0.14  # spread of the logarithm of strands' brightness
 BALD = 0.1, 0.3  # lengths of the difference of hair's log colour to skin's, of none and of surely hair
 WISPS = 1.0  # how much of the hair's colour those have at the hairline that are a spread brighter
@@ -30,8 +33,7 @@ RIM, RIM_SOFT = (0.044, -0.08, -0.02), 0.012  # metres from the middle, height, 
 RIM_LIT = 0.12, 0.35  # shares by which a rim is brighter or darker than expected, to be doubted, and not to be used
 OUTLINE = 0.35, 0.6  # cosines to the viewer of what lies at the face's outline, where what is behind it may shine in
 MUCH = 0.9, 1.5  # logarithms by which light changed skin so much that it is doubted, and not used
-GRAIN_SIDE = 512  # texels of the window in which the skin's grain is measured
-GRAIN = 0.5  # of the seen skin's grain that filled skin gets
+GRAIN = 0.8  # of the cheek's fine detail that filled skin gets
 
 
 def skin_texture(views, size=1024, delit=1.0, surface=None):
@@ -48,12 +50,13 @@ def skin_texture(views, size=1024, delit=1.0, surface=None):
         raise ValueError("A texture needs a photo: give at least one.")
     texels = texels_of(size, surface)
     looks = [unlit(look(image, vertices, texels), vertices, texels, delit) for image, vertices in views]
-    return _picture(*synthesise(looks, texels), texels)
+    colour, _ = synthesise(looks, texels)
+    return _picture(colour, texels)
 
 
 def synthesise(looks, texels):
-    """Colours (n, 3) of all texels, how far each was seen (n,) 0..1, and how far it has fine detail (n,), its own or
-    its partner's on the other side, from what photos show: for every one the two Seen and the cheeks of `seen.look`."""
+    """Colours (n, 3) of all texels and how far each was seen (n,) 0..1, from what photos show: for every one the two
+    Seen and the cheeks of `seen.look`."""
     here, there = ([look[side] for look in looks] for side in (0, 1))
     best = int(np.argmax([seen.trust.sum() for seen in here]))
     colour, trust = _blend(here, best, texels)
@@ -70,13 +73,18 @@ def synthesise(looks, texels):
     both_ways = spread(both_ways, shown | shown[partner], surface)
     off = both_ways + spread(off - both_ways, shown, surface)
     plain, low = np.exp(usual + off), np.where((share_low > 0)[:, None], low, 0)
+    detail = grain.of_cheek(colour, trust, lambda rows: carry(plain, texels, rows), texels)
+    if detail is not None:
+        detail = grain.spread_out(detail, texels.size)
 
     def part(some):
         rows = np.arange(some.start, some.stop)
         around = carry(plain, texels, rows)
+        detailed = np.maximum(trust[some], trust_flipped[some])
         if hair is not None:
-            detailed = np.maximum(trust[some], trust_flipped[some])
             around *= _growing(hair, rows, detailed, texels)
+        if detail is not None:
+            _grain_on(around, detail, rows, detailed, texels)
         other = np.flatnonzero((trust_flipped[some] > 0) & (trust[some] < 1))
         rows = rows[other]
         fine = np.clip(flipped[rows] - carry(low, texels, rows), -40, 40)
@@ -85,7 +93,7 @@ def synthesise(looks, texels):
         ] * fine
         return around + trust[some, None] * (colour[some] - around)
 
-    return in_blocks(part, len(trust)), trust, np.maximum(trust, trust_flipped)
+    return in_blocks(part, len(trust)), trust
 
 
 def _usual(known, share, cheeks, surface):
@@ -99,7 +107,16 @@ def _usual(known, share, cheeks, surface):
     # high foreheads are not hair, nor is what is seen behind it: hair is darker than skin, or brighter, not both
     unlike = max(brighter < -HAIR_UNLIKE, brighter > HAIR_UNLIKE, key=np.sum)
     colour = np.median(seen[unlike] if unlike.mean() > 0.2 else seen, axis=0)
-    return usual + hairy[:, None] * (colour - usual), colour - np.log(cheeks)
+    hair = colour - np.log(cheeks)
+    usual += _brows(surface)[:, None] * min(0, BROW_OF_HAIR * hair.mean() - BROW)
+    return usual + hairy[:, None] * (colour - usual), hair
+
+
+def _brows(surface):
+    """How far (V,) 0..1 each vertex is of the brows as usual skin has them."""
+    x, y, z = surface.mean.T
+    there = ramp(np.abs(x), *BROWS[0]) * ramp(y, *BROWS[1]) * (1 - ramp(y, *BROWS[2])) * (z > BROWS[3])
+    return there * np.clip(np.log(surface.usual).mean(1) / BROW, 0, 1)
 
 
 def _growing(hair, rows, detailed, texels):
@@ -115,6 +132,14 @@ def _growing(hair, rows, detailed, texels):
     log = much * (grows * strand)[:, None] + farther[:, None] * np.float32(hair)
     factor[some] = np.exp(free[:, None] * log)
     return factor
+
+
+def _grain_on(skin, detail, rows, detailed, texels):
+    """Gives `skin` (m, 3) on some `rows` of the texels the cheek's `detail`, spread out, in place, as far as they are
+    not `detailed` (m,) and no hair grows there."""
+    bare = (1 - detailed) * (1 - carry(texels.surface.hairy[:, None], texels, rows)[:, 0])
+    some = np.flatnonzero(bare > 0)
+    skin[some] *= np.exp(GRAIN * bare[some] * grain.at_texels(detail, rows[some], texels))[:, None]
 
 
 def unlit(shown, vertices, texels, delit):
@@ -184,14 +209,9 @@ def _blend(seen, best, texels):
     return colour / np.maximum(weight, 1e-12)[:, None], trust
 
 
-def _picture(colour, trust, detailed, texels):
-    """The whole picture (size, size, 3) uint8 from texels' colours, seen or filled; those without detail get grain."""
+def _picture(colour, texels):
+    """The whole picture (size, size, 3) uint8 from texels' colours."""
     size = texels.size
-    grain = _grain(colour, trust, texels)
-    if grain:
-        rows = np.flatnonzero(detailed < 1)
-        noise = np.random.default_rng(0).standard_normal(len(rows), np.float32)
-        colour[rows] += (noise * grain * (1 - detailed[rows]))[:, None]
     picture, there = np.zeros((size * size, 3), np.uint8), np.zeros(size * size, bool)
     picture[texels.at] = in_blocks(lambda some: np.clip(colour[some] + 0.5, 0, 255).astype(np.uint8), len(colour))
     there[texels.at] = True
@@ -208,25 +228,6 @@ def _picture(colour, trust, detailed, texels):
     around = around.repeat(2, axis=0).repeat(2, axis=1)[:size, :size]
     np.copyto(whole, around, where=~known[..., None])
     return whole
-
-
-def _grain(colour, trust, texels):
-    """The spread of the noise, 0..255, that filled skin gets: as that of the skin seen about the face's middle."""
-    size = texels.size
-    sure = np.flatnonzero(trust > 0.9)
-    if len(sure) < 1000:
-        return 0.0
-    row, column = np.divmod(texels.at[sure], size)
-    top, left = (int(np.median(place)) - GRAIN_SIDE // 2 for place in (row, column))
-    window = (row >= top) & (row < top + GRAIN_SIDE) & (column >= left) & (column < left + GRAIN_SIDE)
-    known = np.zeros((GRAIN_SIDE, GRAIN_SIDE, 4), np.float32)
-    known[row[window] - top, column[window] - left, :3] = colour[sure[window]]
-    known[row[window] - top, column[window] - left, 3] = 1
-    three = known[:-2] + known[1:-1] + known[2:]
-    nine = three[:, :-2] + three[:, 1:-1] + three[:, 2:]
-    inner = nine[..., 3] == 9
-    off = brightness(np.abs(np.clip(known[1:-1, 1:-1, :3][inner] - nine[inner, :3] / 9, -12, 12)))
-    return float(np.median(off)) * GRAIN if inner.any() else 0.0
 
 
 def _push_pull(known):
