@@ -70,13 +70,23 @@ def covered(rows, colours, texels):
     colours, known = laid(rows, colours, texels)
     if known.sum() < FEWEST:
         return None
-    logits = layers.unet(inputs_of(colours, known), load(), len(WIDTHS))[..., 0]
-    found = known / (1 + np.exp(-logits))
-    if (found > WORN).sum() < FEWEST:
+    found = surely(colours, known)
+    if not worn(found):
         return None
     wide = np.pad(ramp(found, *SURE), WIDER)
     wide = np.max([wide[i : i + ROWS] for i in range(2 * WIDER + 1)], axis=0)
     return np.max([wide[:, j : j + COLUMNS] for j in range(2 * WIDER + 1)], axis=0).astype(np.float32)
+
+
+def surely(colours, known):
+    """How surely (ROWS, COLUMNS) 0..1 cells of such colours (ROWS, COLUMNS, 3) show glasses, where those are known."""
+    logits = layers.unet(inputs_of(colours, known), load(), len(WIDTHS))[..., 0]
+    return known / (1 + np.exp(-logits))
+
+
+def worn(found):
+    """Whether a face wears glasses of which so much is found (ROWS, COLUMNS)."""
+    return (found > WORN).sum() >= FEWEST
 
 
 def uncovered(rows, texels, mask, mirrored=False):
