@@ -22,6 +22,8 @@ INPUTS = 19  # log colours, trust and normals of the cells and their mirror imag
 FAR = -3.0, 2.0  # of log colours from their level: what is darker or brighter is not told apart
 # how far skin's colour may be from its middle (log), and how much of what is more is taken away
 TINT, LESS_TINT = 0.15, 0.9
+# cells each way with whose mean a cell's brightness is compared; how much more (log) skin may have; what is taken away
+NEAR, GLARE, LESS_GLARE = 9, 0.05, 0.95
 # how far red stands over green and green over blue in cheeks (log): more of both the warmer, more of the first and less
 # of the other the less green; how much of what is beyond is light's, and how much is taken out at most
 WARM, MAGENTA, LESS_CAST, MOST_CAST = (0.15, 0.5), (0.02, 0.2), 0.9, 0.3
@@ -110,17 +112,22 @@ def mean_of(values, weights):
     return (values * weights).sum((0, 1)) / max(weights.sum(), 1e-6)
 
 
-def _odd(log, level, surface):
-    """The colour that no skin has (SIZE, SIZE, 3), where the cells' log colours are `log` over a `level` (3,) that is
-    skin's: far from that and from grey, as of beards, and not on lips, which may be painted, nor in hair."""
-    usual, free = _usual(surface)[..., :3], _painted(surface)
-    off = log - usual
-    off = off - off.mean(2, keepdims=True)
+def _odd(log, level, share, surface):
+    """What no skin has (SIZE, SIZE, 3) of the cells' log colours, seen by a share (SIZE, SIZE, 1), where they are `log`
+    over a `level` (3,) that is skin's: colour far from that and from grey, as of beards, and brightness, but of grey,
+    far over that around; not on lips, which may be painted, nor in hair."""
+    off, skin = log - _usual(surface)[..., :3], 1 - _painted(surface)
+    light = off.mean(2, keepdims=True)
+    off = off - light
     grey = level.mean() - level
-    share = np.clip(off @ grey / max(grey @ grey, 1e-6), 0, 1)
-    off -= share[..., None] * grey
+    greyness = np.clip(off @ grey / max(grey @ grey, 1e-6), 0, 1)[..., None]
+    off -= greyness * grey
     far = np.linalg.norm(off, axis=2, keepdims=True)
-    return off * (1 - free) * LESS_TINT * np.maximum(far - TINT, 0) / np.maximum(far, TINT)
+    colour = LESS_TINT * off * np.maximum(far - TINT, 0) / np.maximum(far, TINT)
+    shown = (share > 0.5) * skin
+    sums = _around(np.concatenate([shown, shown * light], 2), NEAR)
+    glare = light - sums[..., 1:] / np.maximum(sums[..., :1], 1e-6) - GLARE
+    return skin * (colour + LESS_GLARE * (1 - greyness) * np.maximum(glare, 0))
 
 
 def _coloured(seen, share):
@@ -184,19 +191,19 @@ def _edges(change, seen, share):
     there light ends sharply. `share` (SIZE, SIZE, 1) is how far each is seen."""
     sure = (share > 0.5).astype(np.float32)
     change, seen = change * sure, seen / np.maximum(share, 0.5) * sure
-    sums = _around(np.concatenate([sure, change, seen, change * seen, seen * seen], 2))
+    sums = _around(np.concatenate([sure, change, seen, change * seen, seen * seen], 2), REACH)
     means = sums[..., 1:] / np.maximum(sums[..., :1], 1)
     change, seen, product, square = (means[..., k : k + 1] for k in range(4))
     slope = np.clip((product - change * seen) / (np.maximum(square - seen * seen, 0) + EVEN), -1, 0)
     return slope * ramp(-slope, *EDGE)
 
 
-def _around(values):
-    """Sums (SIZE, SIZE, k) of values over the cells REACH to every side."""
+def _around(values, reach):
+    """Sums (SIZE, SIZE, k) of values over the cells so far to every side."""
     for axis in (0, 1):
-        margin = [(REACH, REACH) if k == axis else (0, 0) for k in range(3)]
-        padded = np.pad(values, margin).swapaxes(0, axis)
-        values = sum(padded[k : k + SIZE] for k in range(2 * REACH + 1)).swapaxes(0, axis)
+        total = np.cumsum(np.pad(values, [(reach + 1, reach) if k == axis else (0, 0) for k in range(3)]), axis, float)
+        total = total.swapaxes(0, axis)
+        values = (total[2 * reach + 1 :] - total[:SIZE]).swapaxes(0, axis).astype(np.float32)
     return values
 
 
@@ -209,7 +216,7 @@ def of_seen(log, trust, normal, surface):
     share, at = inputs[..., 3:4], laid(surface)
     whole = seen + changed(inputs)
     whole -= mean_of(whole - seen, weights)
-    whole -= _odd(whole, level, surface)
+    whole -= _odd(whole, level, share, surface)
     whole -= _cast(whole + level, share, surface)
     change = whole - seen
     even = change.mean(2, keepdims=True)
