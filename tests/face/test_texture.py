@@ -389,3 +389,27 @@ def test_brows_that_no_photo_shows_are_as_dark_as_hair_lets_expect():
     assert brow.sum() > 20 and (black[brow] < plain[brow] - 0.3).all()
     np.testing.assert_allclose(fair[brow], plain[brow])
     np.testing.assert_allclose(black[elsewhere], plain[elsewhere])
+
+
+def test_a_bright_patch_on_a_cheek_is_taken_for_light(astronaut, monkeypatch):
+    picture, face, _ = astronaut
+    columns, rows = np.meshgrid(np.arange(512) + 0.5, np.arange(512) + 0.5)
+    about, mean = texels.texels_of(256), head_model.load().mean
+    spot = (0.034, -0.05)
+    x, y = face.vertices[np.argmin(np.linalg.norm(mean[:, :2] - spot, axis=1) + (mean[:, 2] < -0.02)), :2]
+    much = np.exp(-((((columns - x) ** 2 + (rows - y) ** 2) / 4**2) ** 2))[..., None]
+    shining = (picture * (1 - 0.3 * (1 - much))).astype(np.uint8)  # nothing is so bright that it is cut off
+    near = np.linalg.norm(about.places[:, :2] - spot, axis=1) + (about.places[:, 2] < -0.02)
+    inside, around = about.at[near < 0.004], about.at[(near > 0.013) & (near < 0.018)]
+
+    def brighter(photo, delit=1.0):
+        skin = skin_texture([(photo, face.vertices)], 256, delit).reshape(-1, 3).astype(float)
+        return np.log(skin[inside].mean() / skin[around].mean())
+
+    def kept():
+        return (brighter(shining) - brighter(even)) / (brighter(shining, 0.0) - brighter(even, 0.0))
+
+    even = (picture * 0.7).astype(np.uint8)
+    now = kept()
+    monkeypatch.setattr(albedo, "LESS_GLARE", 0.0)
+    assert now < 0.8 * kept()
