@@ -63,7 +63,9 @@ class Detector:
         def spread(x, name, stride=1):
             return layers.clip6(layers.depthwise(x, w[f"{name}_weight"], w[f"{name}_bias"], stride))
 
-        x = layers.clip6(layers.full(picture.astype(np.float32) / 127.5 - 1, w["stem_weight"], w["stem_bias"]))
+        x = np.multiply(picture, 1 / 127.5, dtype=np.float32)
+        x -= 1
+        x = layers.clip6(layers.full(x, w["stem_weight"], w["stem_bias"]))
         read = []
         for i, (_, stride, is_level) in enumerate(BLOCKS):
             x = layers.clip6(dense(spread(x, f"block{i:02d}_depthwise", stride), f"block{i:02d}_project"))

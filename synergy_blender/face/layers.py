@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+AT_ONCE = 1 << 18  # numbers that are laid out for a matrix product: they stay in the processor's cache
+
 
 def clip6(x):
     """ReLU6, in place."""
@@ -51,12 +53,18 @@ def full(x, weight, bias, stride=2):
     height, width = (tall - 1) // stride + 1, (wide - 1) // stride + 1
     planes = np.zeros((channels, tall + 2, wide + 2), np.float32)
     planes[:, 1:-1, 1:-1] = x.transpose(2, 0, 1)
-    patches = np.empty((3, 3, channels, height, width), np.float32)
-    for i in range(3):
-        for j in range(3):
-            last = i + (height - 1) * stride + 1, j + (width - 1) * stride + 1
-            patches[i, j] = planes[:, i : last[0] : stride, j : last[1] : stride]
-    out = patches.reshape(9 * channels, height * width).T @ weight
+    out = np.empty((height * width, weight.shape[1]), np.float32)
+    rows = min(height, max(1, AT_ONCE // (9 * channels * width)))
+    patches = np.empty((3, 3, channels, rows, width), np.float32)
+    for top in range(0, height, rows):
+        count = min(rows, height - top)
+        here = patches[:, :, :, :count]
+        for i in range(3):
+            for j in range(3):
+                low, last = top * stride + i, (top + count - 1) * stride + i + 1
+                here[i, j] = planes[:, low:last:stride, j : j + (width - 1) * stride + 1 : stride]
+        flat = here.reshape(9 * channels, count * width)
+        np.matmul(flat.T, weight, out=out[top * width : (top + count) * width])
     out += bias
     return out.reshape(height, width, -1)
 
