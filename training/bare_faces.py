@@ -35,15 +35,14 @@ def of_portrait(path, texels):
     middle = to_picture(np.array([ABOUT]), face.scale, face.rotation, face.centre)[0, :2]
     ratio = SIDE / (WIDE * face.scale)
     move = np.array([[ratio, 0, SIDE / 2 - ratio * middle[0]], [0, ratio, SIDE / 2 - ratio * middle[1]]])
-    how = cv2.INTER_LINEAR
     if ratio < 0.7:  # as sharp as a texture of `SIZE` shows it
         picture = cv2.GaussianBlur(picture, (0, 0), 0.4 / ratio)
-    part = cv2.warpAffine(picture, move, (SIDE, SIDE), flags=how, borderMode=cv2.BORDER_REPLICATE)
+    part = cv2.warpAffine(picture, move, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     vertices = face.vertices * ratio
     vertices[:, :2] += move[:, 2]
-    seen = View(part, vertices, texels).project(texels, np.arange(len(texels.at)))
-    points = seen.point + np.floor(np.maximum(vertices[:, :2].min(0) - 4, 0))
-    where, known = glasses.laid(seen.rows, points, texels)
+    view = View(part, vertices, texels)  # as large as it is: `SIDE` is below `SIZE`
+    seen = view.project(texels, np.arange(len(texels.at)))
+    where, known = glasses.laid(seen.rows, seen.point + view.corner, texels)
     shape = model.vertices(face.identity, face.expression)
     return {
         "pictures": part,

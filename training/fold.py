@@ -19,6 +19,14 @@ def folded(layer):
     return _laid_out(weight, layer), bias.detach().float().numpy()
 
 
+def arrays_of(layers):
+    """The weights of named layers, (name, layer) each, by the names that `synergy_blender.face` gives them."""
+    arrays = {}
+    for name, layer in layers:
+        arrays[f"{name}_weight"], arrays[f"{name}_bias"] = folded(layer)
+    return arrays
+
+
 def _laid_out(weight, layer):
     if isinstance(layer, nn.Linear):
         laid = weight.T

@@ -47,21 +47,18 @@ def mark(rng, picture, scale):
     """A picture (H, W, 3) float32 with what is no glasses on it: patches of paint, light or shadow, strands of hair."""
     height, width = picture.shape[:2]
     for _ in range(rng.integers(1, 4)):
-        large = np.zeros((height * FINER, width * FINER), np.uint8)
         start = rng.uniform(0, [width, height])
         if rng.random() < 0.5:
             size = scale * rng.uniform(0.003, 0.02)
             corners = rng.normal(start, size, (rng.integers(4, 9), 2))
-            cv2.fillPoly(large, [np.round(cv2.convexHull((corners * FINER).astype(np.float32))).astype(np.int32)], 255)
+            mask = _filled((height, width), cv2.convexHull(corners.astype(np.float32))[:, 0])
             soft = np.exp(rng.uniform(np.log(0.5), np.log(0.5 * size)))
         else:
             turns = rng.normal(rng.uniform(0, 2 * np.pi), 0.05) + np.cumsum(rng.normal(0, rng.uniform(0.02, 0.3), 30))
             steps = scale * rng.uniform(0.001, 0.003) * np.stack([np.cos(turns), np.sin(turns)], 1)
-            thick = max(1, round(scale * rng.uniform(0.0004, 0.002) * FINER))
-            points = np.round((start + np.cumsum(steps, axis=0)) * FINER).astype(np.int32)
-            cv2.polylines(large, [points], False, 255, thick, cv2.LINE_AA)
+            thick = scale * rng.uniform(0.0004, 0.002)
+            mask = _lined((height, width), [(start + np.cumsum(steps, axis=0), thick, False)])
             soft = rng.uniform(0.3, 1)
-        mask = cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
         mask = cv2.GaussianBlur(mask, (0, 0), soft)[..., None] * rng.uniform(0.4, 1)
         if rng.random() < 0.5:
             picture = picture * np.exp(mask * (rng.normal(0, 0.5) + rng.normal(0, 0.3, 3))).astype(np.float32)
@@ -92,9 +89,26 @@ def _lenses(rng, apart, middle):
 
 
 def _filled(shape, points):
+    """How far (H, W) 0..1 the polygon of points (n, 2) covers each pixel."""
     large = np.zeros((shape[0] * FINER, shape[1] * FINER), np.uint8)
     cv2.fillPoly(large, [np.round(points * FINER).astype(np.int32)], 255)
-    return cv2.resize(large, shape[1::-1], interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return _reduced(large)
+
+
+def _lined(shape, lines):
+    """How far (H, W) 0..1 lines, (points (n, 2), width in pixels, whether closed) each, cover each pixel."""
+    large = np.zeros((shape[0] * FINER, shape[1] * FINER), np.uint8)
+    for points, width, closed in lines:
+        points, width = np.round(points * FINER).astype(np.int32), max(1, round(width * FINER))
+        cv2.polylines(large, [points], closed, 255, width, cv2.LINE_AA)
+    return _reduced(large)
+
+
+def _reduced(large):
+    """A mask of 0..255 as one of 0..1, `FINER` times smaller."""
+    height, width = large.shape
+    small = cv2.resize(large, (width // FINER, height // FINER), interpolation=cv2.INTER_AREA)
+    return small.astype(np.float32) / 255
 
 
 def _refracted(picture, masks, lenses, ratio):
@@ -110,12 +124,10 @@ def _refracted(picture, masks, lenses, ratio):
 
 def _frame(rng, shape, sides, middle, thick, kind, scale, rotation, centre):
     """How far (H, W) 0..1 rims, bridge and arms cover each pixel."""
-    large = np.zeros((shape[0] * FINER, shape[1] * FINER), np.uint8)
+    lines = []
 
     def line(points, width, closed=False):
-        points = to_picture(points, scale, rotation, centre)[:, :2]
-        width = max(1, round(width * scale * FINER))
-        cv2.polylines(large, [np.round(points * FINER).astype(np.int32)], closed, 255, width, cv2.LINE_AA)
+        lines.append((to_picture(points, scale, rotation, centre)[:, :2], width * scale, closed))
 
     far = int(rotation[0, 2] > 0)  # the side that is turned away
     turned = abs(np.arctan2(rotation[0, 2], rotation[2, 2])) > 0.8
@@ -149,7 +161,7 @@ def _frame(rng, shape, sides, middle, thick, kind, scale, rotation, centre):
             ear = [middle[0] + side * rng.uniform(0.068, 0.078), middle[1] + rng.uniform(0, 0.012), -0.072]
             out = lens[hinge] + [side * 0.004, 0, -0.004]
             line(np.array([lens[hinge], out, ear]), arm)
-    return cv2.resize(large, shape[1::-1], interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return _lined(shape, lines)
 
 
 def _lens(rng, masks, light):

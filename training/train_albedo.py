@@ -5,19 +5,16 @@ the head laid round a cylinder (`face.albedo`; Ronneberger et al., 2015) learns 
 where nothing is seen. Writes `addon_assets/albedo.npz`; resumes from `work/runs/NAME`.
 """
 
-import argparse
-import copy
-
 import numpy as np
 import torch
 
-from synergy_blender.face import albedo, assets
+from synergy_blender.face import albedo
 from synergy_blender.face.surface import bundled
 from training import relight, sources
-from training.run import Run, keep_memory, saved
-from training.unet import UNet, weights_of
+from training.run import keep_memory
+from training.unet import UNet, begun, learn, options_of
 
-BATCH, RATE, DECAY_SHARE = 16, 2e-3, 0.9
+BATCH, RATE = 16, 2e-3
 WORKERS, CHECKED = 2, 96  # processes that draw; samples of held-back portraits that are looked at on the way
 PHOTOS = 2  # of different people under every light
 EVENEST = 0.6  # share of the portraits whose light is even enough
@@ -109,12 +106,7 @@ def lesson_of(network):
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--name", default="albedo")
-    options.add_argument("--samples", type=int, default=130_000)
-    options.add_argument("--start-from", help="name of an earlier run")
-    options.add_argument("--rate", type=float, default=RATE)
-    options = options.parse_args()
+    options = options_of(__doc__.splitlines()[0], "albedo", 130_000, RATE)
     keep_memory()
     torch.manual_seed(0)
     held, rng = Skins(True, 1), np.random.default_rng(7)
@@ -122,19 +114,10 @@ def main():
     checked = [torch.as_tensor(np.stack(part)) for part in zip(*checked, strict=True)]
     as_lit = [one.item() for one in gaps(checked[1][:, :3], checked[2])]
     network = UNet(albedo.INPUTS, albedo.WIDTHS, albedo.FINE, 3)
-    if options.start_from:
-        network.load_state_dict(saved(options.start_from)["average"])
-    run = Run(options.name, network, options.samples, BATCH, options.rate, DECAY_SHARE)
+    run = begun(options, network, BATCH)
     skins = Skins(False, run.step)
     print(f"{len(skins.log)} portraits, {len(held.log)} held back, as lit {as_lit[0]:.4f} {as_lit[1]:.4f}", flush=True)
-    batches = iter(torch.utils.data.DataLoader(skins, BATCH, num_workers=WORKERS, prefetch_factor=4))
-    lesson = lesson_of(network)
-    while run.step < run.steps:
-        run.learn(lesson, *next(batches))
-        if run.is_to_be_saved:
-            run.save(validate(copy.deepcopy(run.average), checked))
-            assets.save(run.folder / "albedo.npz", "albedo", weights_of(run))
-    assets.save(sources.ASSETS / "albedo.npz", "albedo", weights_of(run))
+    learn(run, lesson_of(network), skins, WORKERS, lambda average: validate(average, checked), "albedo")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from synergy_blender.face import assets
 from synergy_blender.face import detector as runtime
 from training import face_free, sources, unfold
 from training.compose import TURNED, Composer
-from training.fold import folded
+from training.fold import arrays_of
 from training.network import convolution
 from training.run import Run, in_background, keep_memory
 
@@ -87,10 +87,7 @@ class Network(nn.Module):
 
     def arrays(self):
         """All weights, batch-norm folded, by the names of the NumPy detector."""
-        table = {}
-        for name, layer in self.layers():
-            table[f"{name}_weight"], table[f"{name}_bias"] = folded(layer)
-        return table
+        return arrays_of(self.layers())
 
 
 def targets(faces):

@@ -5,20 +5,17 @@ two of three times, and a small U-Net over the face's cells (`face.glasses`) lea
 `addon_assets/glasses.npz`; resumes from `work/runs/NAME`.
 """
 
-import argparse
-import copy
-
 import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from synergy_blender.face import assets, glasses
+from synergy_blender.face import glasses
 from training import sources, spectacles
-from training.run import Run, keep_memory, saved
-from training.unet import UNet, weights_of
+from training.run import keep_memory
+from training.unet import UNet, begun, learn, options_of
 
-BATCH, RATE, DECAY_SHARE = 32, 2e-3, 0.9
+BATCH, RATE = 32, 2e-3
 WORKERS, CHECKED = 1, 512  # processes that draw; samples of held-back faces that are looked at on the way
 WORN, MARKED = 0.65, 0.4  # shares of the samples that wear glasses, and that have other marks
 WORN_ALREADY = sources.PROJECT / "training" / "glasses_worn.txt"
@@ -134,12 +131,7 @@ def lesson_of(network):
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--name", default="glasses")
-    options.add_argument("--samples", type=int, default=80_000)
-    options.add_argument("--start-from", help="name of an earlier run")
-    options.add_argument("--rate", type=float, default=RATE)
-    options = options.parse_args()
+    options = options_of(__doc__.splitlines()[0], "glasses", 80_000, RATE)
     keep_memory()
     cv2.setNumThreads(1)  # its threads do not survive the fork of those that draw
     torch.manual_seed(0)
@@ -148,19 +140,10 @@ def main():
         torch.as_tensor(np.stack(part)) for part in zip(*[held.sample(rng) for _ in range(CHECKED)], strict=True)
     ]
     network = UNet(glasses.INPUTS, glasses.WIDTHS, glasses.FINE, 1)
-    if options.start_from:
-        network.load_state_dict(saved(options.start_from)["average"])
-    run = Run(options.name, network, options.samples, BATCH, options.rate, DECAY_SHARE)
+    run = begun(options, network, BATCH)
     wearers = Wearers(False, run.step)
     print(f"{len(wearers.data['names'])} faces, {len(held.data['names'])} held back", flush=True)
-    batches = iter(torch.utils.data.DataLoader(wearers, BATCH, num_workers=WORKERS, prefetch_factor=4))
-    lesson = lesson_of(network)
-    while run.step < run.steps:
-        run.learn(lesson, *next(batches))
-        if run.is_to_be_saved:
-            run.save(validate(copy.deepcopy(run.average), checked))
-            assets.save(run.folder / "glasses.npz", "glasses", weights_of(run))
-    assets.save(sources.ASSETS / "glasses.npz", "glasses", weights_of(run))
+    learn(run, lesson_of(network), wearers, WORKERS, lambda average: validate(average, checked), "glasses")
 
 
 if __name__ == "__main__":

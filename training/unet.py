@@ -1,5 +1,6 @@
 """The U-Nets over a head's cells that `face.layers.unet` runs (Ronneberger et al., 2015), to be trained."""
 
+import argparse
 import copy
 
 import numpy as np
@@ -7,7 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from training.fold import folded
+from synergy_blender.face import assets
+from training import sources
+from training.fold import arrays_of
+from training.run import Run, saved
+
+DECAY_SHARE = 0.9  # of a run, in which the rate falls
 
 
 def block(inputs, outputs, stride=1):
@@ -44,15 +50,36 @@ def twice(x):
     return F.interpolate(x, scale_factor=2, mode="nearest")
 
 
-def arrays_of(network):
-    """The weights of a UNet by the names of the NumPy one."""
-    arrays = {}
-    for name, layer in network.named_children():
-        arrays[f"{name}_weight"], arrays[f"{name}_bias"] = folded(layer)
-    return arrays
-
-
 def weights_of(run):
     """The averaged weights of a Run as they are shipped."""
-    arrays = arrays_of(copy.deepcopy(run.average).eval())
+    arrays = arrays_of(copy.deepcopy(run.average).eval().named_children())
     return {name: values.astype(np.float16) for name, values in arrays.items()}
+
+
+def options_of(description, name, samples, rate):
+    """What the command line says of a run, else such a name, number of samples and rate."""
+    options = argparse.ArgumentParser(description=description)
+    options.add_argument("--name", default=name)
+    options.add_argument("--samples", type=int, default=samples)
+    options.add_argument("--start-from", help="name of an earlier run")
+    options.add_argument("--rate", type=float, default=rate)
+    return options.parse_args()
+
+
+def begun(options, network, batch):
+    """The Run of a UNet that the options name, from an earlier run's weights where they name one."""
+    if options.start_from:
+        network.load_state_dict(saved(options.start_from)["average"])
+    return Run(options.name, network, options.samples, batch, options.rate, DECAY_SHARE)
+
+
+def learn(run, lesson, samples, workers, validate, asset):
+    """Let a Run learn a lesson from an endless dataset that so many processes draw. Its averaged network goes to
+    `validate` whenever it is saved; its weights lie in the run's folder as ASSET.npz, and in the add-on at last."""
+    batches = iter(torch.utils.data.DataLoader(samples, run.batch, num_workers=workers, prefetch_factor=4))
+    while run.step < run.steps:
+        run.learn(lesson, *next(batches))
+        if run.is_to_be_saved:
+            run.save(validate(copy.deepcopy(run.average)))
+            assets.save(run.folder / f"{asset}.npz", asset, weights_of(run))
+    assets.save(sources.ASSETS / f"{asset}.npz", asset, weights_of(run))

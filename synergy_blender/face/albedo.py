@@ -125,8 +125,7 @@ def _odd(log, level, share, surface):
     far = np.linalg.norm(off, axis=2, keepdims=True)
     colour = LESS_TINT * off * np.maximum(far - TINT, 0) / np.maximum(far, TINT)
     shown = (share > 0.5) * skin
-    sums = _around(np.concatenate([shown, shown * light], 2), NEAR)
-    glare = light - sums[..., 1:] / np.maximum(sums[..., :1], 1e-6) - GLARE
+    glare = light - _mean_around(light, shown, NEAR) - GLARE
     return skin * (colour + LESS_GLARE * (1 - greyness) * np.maximum(glare, 0))
 
 
@@ -151,7 +150,8 @@ def _cast(log, share, surface):
 @lru_cache(maxsize=2)
 def _cheeks(surface):
     """The cells (SIZE, SIZE) of the cheeks."""
-    away = np.linalg.norm(np.abs(surface.mean) * [1, 0, 0] + surface.mean * [0, 1, 1] - CHEEKS[0], axis=1)
+    x, y, z = surface.mean.T
+    away = np.linalg.norm(np.stack([np.abs(x), y, z], 1) - CHEEKS[0], axis=1)
     return laid(surface).lay((away < CHEEKS[1])[:, None].astype(np.float32))[..., 0] > 0.5
 
 
@@ -174,10 +174,7 @@ def shapes():
 @lru_cache(maxsize=1)
 def load():
     """The arrays of albedo.npz. Raises assets.AssetError."""
-    path = assets.FOLDER / "albedo.npz"
-    data = assets.load(path, "albedo")
-    assets.expect(path, data, shapes())
-    return {name: np.ascontiguousarray(values, np.float32) for name, values in data.items()}
+    return assets.weights("albedo", shapes())
 
 
 def changed(inputs):
@@ -190,12 +187,17 @@ def _edges(change, seen, share):
     the slope, -1 to 0, of a line through those near by (the guided filter of He, Sun & Tang, 2013), where it is steep:
     there light ends sharply. `share` (SIZE, SIZE, 1) is how far each is seen."""
     sure = (share > 0.5).astype(np.float32)
-    change, seen = change * sure, seen / np.maximum(share, 0.5) * sure
-    sums = _around(np.concatenate([sure, change, seen, change * seen, seen * seen], 2), REACH)
-    means = sums[..., 1:] / np.maximum(sums[..., :1], 1)
+    seen = seen / np.maximum(share, 0.5)
+    means = _mean_around(np.concatenate([change, seen, change * seen, seen * seen], 2), sure, REACH)
     change, seen, product, square = (means[..., k : k + 1] for k in range(4))
     slope = np.clip((product - change * seen) / (np.maximum(square - seen * seen, 0) + EVEN), -1, 0)
     return slope * ramp(-slope, *EDGE)
+
+
+def _mean_around(values, weights, reach):
+    """Means (SIZE, SIZE, k) of values by weights (SIZE, SIZE, 1) over the cells so far to every side."""
+    sums = _around(np.concatenate([weights, weights * values], 2), reach)
+    return sums[..., 1:] / np.maximum(sums[..., :1], 1e-6)
 
 
 def _around(values, reach):

@@ -63,6 +63,14 @@ def load(path, kind, remedy=REMEDY):
     return arrays
 
 
+def weights(name, shapes):
+    """The weights of the bundled network NAME.npz by name, float32, of such shapes. Raises AssetError."""
+    path = FOLDER / f"{name}.npz"
+    arrays = load(path, name)
+    expect(path, arrays, shapes)
+    return {key: np.ascontiguousarray(values, np.float32) for key, values in arrays.items()}
+
+
 def expect(path, arrays, shapes, remedy=REMEDY):
     """Raise AssetError unless `arrays` holds every name in `shapes` with that shape (None: any length)."""
     for name, shape in shapes.items():

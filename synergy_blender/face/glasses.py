@@ -58,10 +58,7 @@ def shapes():
 @lru_cache(maxsize=1)
 def load():
     """The arrays of glasses.npz. Raises assets.AssetError."""
-    path = assets.FOLDER / "glasses.npz"
-    data = assets.load(path, "glasses")
-    assets.expect(path, data, shapes())
-    return {name: np.ascontiguousarray(values, np.float32) for name, values in data.items()}
+    return assets.weights("glasses", shapes())
 
 
 def covered(rows, colours, texels):

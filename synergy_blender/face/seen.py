@@ -73,12 +73,12 @@ def look(image, vertices, texels):
 
 class View:
     """A photo's part about a head at about the resolution of a texture `size` wide, with the head in it: `picture`
-    (h, w, 3) float32, `vertices` (V, 3) and their normals, the depth of what is nearest, and where the head is:
-    `covered` (h', w'), perhaps coarser."""
+    (h, w, 3) float32, which begins at the photo's pixel `corner` (2,), `vertices` (V, 3) and their normals, the depth
+    of what is nearest, and where the head is: `covered` (h', w'), perhaps coarser."""
 
     def __init__(self, image, vertices, texels):
         self.surface = texels.surface
-        self.picture, self.vertices = _about(image, np.asarray(vertices, float), texels.size)
+        self.picture, self.vertices, self.corner = _about(image, np.asarray(vertices, float), texels.size)
         normals = raster.vertex_normals(self.vertices * [1, -1, 1], self.surface.triangles)
         self._there = np.column_stack([self.vertices, normals])
         self._nearest, self.covered = _depth(self.vertices, self.surface.triangles, self.picture.shape)
@@ -310,7 +310,8 @@ def _tones(colours):
 
 
 def _about(image, vertices, size):
-    """The photo around the head at about the texture's resolution, float32, and the vertices in it."""
+    """The photo around the head at about the texture's resolution, float32, the vertices in it, and the pixel (2,) of
+    the photo where it begins."""
     low = np.floor(np.maximum(vertices[:, :2].min(0) - 4, 0)).astype(int)
     high = np.ceil(np.minimum(vertices[:, :2].max(0) + 4, image.shape[1::-1])).astype(int)
     high = np.maximum(high, low + 2)
@@ -323,7 +324,7 @@ def _about(image, vertices, size):
     moved = vertices.copy()
     moved[:, :2] = (vertices[:, :2] - low) * [columns / wide, rows / tall]
     moved[:, 2] *= columns / wide
-    return np.asarray(part, np.float32), moved
+    return np.asarray(part, np.float32), moved, low
 
 
 def _span(vertices):

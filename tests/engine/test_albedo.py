@@ -7,7 +7,8 @@ torch = pytest.importorskip("torch")
 
 from synergy_blender.face import albedo, raster, surface  # noqa: E402
 from training import harmonics, relight  # noqa: E402
-from training.unet import UNet, arrays_of  # noqa: E402
+from training.fold import arrays_of  # noqa: E402
+from training.unet import UNet  # noqa: E402
 
 
 @torch.no_grad()
@@ -21,7 +22,7 @@ def test_numpy_says_what_pytorch_says(monkeypatch):
             layer.weight.uniform_(0.5, 2)
             layer.bias.normal_(0, 0.3)
     network.last.weight.normal_(0, 0.5)
-    arrays = arrays_of(network)
+    arrays = arrays_of(network.named_children())
     assert {name: values.shape for name, values in arrays.items()} == albedo.shapes()
     monkeypatch.setattr(albedo, "load", lambda: arrays)
     inputs = torch.randn(1, albedo.INPUTS, albedo.SIZE, albedo.SIZE)
