@@ -1,8 +1,9 @@
 """Skin in even light to learn from: `python -m training.even_skins`, for `training.train_albedo`.
 
-Every training portrait that looks ahead is laid on the head, its light taken out by `training.harmonics` and what is
-hidden filled. Writes `work/even_skins.npz`: per portrait its name, the `log` colours (N, V, 3) of the vertices, how far
-each was `seen` (N, V) 0..1, and how `uneven` (N,) the light was, the spread of the logarithm of what was taken out.
+Every training portrait that looks ahead is laid on the head, its light taken out by `training.harmonics`, what is
+hidden filled, and what light leaves made even. Writes `work/even_skins.npz`: per portrait its name, the `log` colours
+(N, V, 3) of the vertices, how far each was `seen` (N, V) 0..1, and how `uneven` (N,) the light was, the spread of the
+logarithm of what was taken out.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from synergy_blender.face import albedo
 from synergy_blender.face.seen import SCALP, cheeks_of, look
 from synergy_blender.face.texels import brightness, carry, gather, texels_of
 from synergy_blender.face.texture import DARKEST, synthesise
@@ -45,7 +47,16 @@ def of_portrait(picture, face, texels):
     _, trust = flat(here, texels)
     colour, _ = gather(np.log(np.maximum(filled, DARKEST)), np.ones(len(filled), np.float32), texels)
     _, share = gather(filled, trust, texels)
-    return colour, share, change[on_face].std()
+    return plain(colour, share, texels.surface), share, change[on_face].std()
+
+
+def plain(log, seen, surface):
+    """Log colours (V, 3) of skin seen so far (V,), without what light leaves on it that no skin has."""
+    laid = albedo.laid(surface)
+    cells = laid.lay(np.column_stack([log, seen, seen * np.exp(log).mean(1) * (1 - surface.hairy)]))
+    log_cells, share, weights = cells[..., :3], cells[..., 3:4], cells[..., 4:]
+    level = albedo.mean_of(log_cells, weights)
+    return log - laid.take(albedo.unlike_skin(log_cells - level, level, weights, share, surface))
 
 
 def of_portraits(paths):

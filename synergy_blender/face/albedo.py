@@ -24,6 +24,11 @@ FAR = -3.0, 2.0  # of log colours from their level: what is darker or brighter i
 TINT, LESS_TINT = 0.15, 0.9
 # cells each way with whose mean a cell's brightness is compared; how much more (log) skin may have; what is taken away
 NEAR, GLARE, LESS_GLARE = 9, 0.05, 0.95
+# cells each way with whose mean skin beside the face is compared; how much darker (log) than the face it may be, and
+# how far from its colour; how much of what is more is taken away; metres from the middle from which on that is; how
+# much darker, above such a height, are locks of hair, where hair is so dark
+AROUND, SHADE, STAIN, LESS_SHADE, BESIDE = 3, 0.1, 0.06, 0.95, (0.018, 0.036)
+LOCKS, LOCKS_FROM, DARK_HAIR = (0.45, 0.75), (0.0, 0.015), (0.4, 0.7)
 # how far red stands over green and green over blue in cheeks (log): more of both the warmer, more of the first and less
 # of the other the less green; how much of what is beyond is light's, and how much is taken out at most
 WARM, MAGENTA, LESS_CAST, MOST_CAST = (0.15, 0.5), (0.02, 0.2), 0.9, 0.3
@@ -112,6 +117,13 @@ def mean_of(values, weights):
     return (values * weights).sum((0, 1)) / max(weights.sum(), 1e-6)
 
 
+def unlike_skin(log, level, weights, share, surface):
+    """What light leaves on skin, and no skin has, (SIZE, SIZE, 3) of the cells' log colours, which are `log` over a
+    `level` (3,), their mean by `weights` (SIZE, SIZE, 1), and seen by a `share` (SIZE, SIZE, 1)."""
+    odd = _odd(log, level, share, surface)
+    return odd + _shade(log - odd, level, weights, share, surface)
+
+
 def _odd(log, level, share, surface):
     """What no skin has (SIZE, SIZE, 3) of the cells' log colours, seen by a share (SIZE, SIZE, 1), where they are `log`
     over a `level` (3,) that is skin's: colour far from that and from grey, as of beards, and brightness, but of grey,
@@ -127,6 +139,36 @@ def _odd(log, level, share, surface):
     shown = (share > 0.5) * skin
     glare = light - _mean_around(light, shown, NEAR) - GLARE
     return skin * (colour + LESS_GLARE * (1 - greyness) * np.maximum(glare, 0))
+
+
+def _shade(log, level, weights, share, surface):
+    """What is darker or of another colour than the face has it (SIZE, SIZE, 3), of cells beside the face as `_odd` has
+    them: hair that hangs there throws shadows, and light ends there. Not what is grey, as beards are, nor locks."""
+    off = log - _usual(surface)[..., :3]
+    off = off - mean_of(off, weights * (share > 0.5))
+    hair = off.mean(2)[(share[..., 0] > 0.5) & (_usual(surface)[..., 3] > 0.8)]
+    dark = ramp(-np.median(hair), *DARK_HAIR) if len(hair) else 1.0
+    off = _mean_around(off, (share > 0.5) * (1 - _painted(surface)), AROUND)
+    light = off.mean(2, keepdims=True)
+    colour = off - light
+    grey = level.mean() - level
+    greyness = np.clip(colour @ grey / max(grey @ grey, 1e-6), 0, 1)[..., None]
+    colour -= greyness * grey
+    far = np.linalg.norm(colour, axis=2, keepdims=True)
+    stain = colour * np.maximum(far - STAIN, 0) / np.maximum(far, STAIN)
+    beside, above = _beside(surface)
+    shade = stain + (1 - greyness) * np.minimum(light + SHADE, 0)
+    return LESS_SHADE * beside * (1 - dark * above * ramp(-light, *LOCKS)) * shade
+
+
+@lru_cache(maxsize=2)
+def _beside(surface):
+    """How far every cell (SIZE, SIZE, 1) lies beside the face, where no hair grows, and how far so high that hair may
+    hang there."""
+    x, y, _ = surface.mean.T
+    beside = ramp(np.abs(x), *BESIDE) * (1 - surface.hairy)
+    both = laid(surface).lay(np.stack([beside, ramp(y, *LOCKS_FROM)], 1).astype(np.float32))
+    return both[..., :1], both[..., 1:]
 
 
 def _coloured(seen, share):
@@ -218,7 +260,7 @@ def of_seen(log, trust, normal, surface):
     share, at = inputs[..., 3:4], laid(surface)
     whole = seen + changed(inputs)
     whole -= mean_of(whole - seen, weights)
-    whole -= _odd(whole, level, share, surface)
+    whole -= unlike_skin(whole, level, weights, share, surface)
     whole -= _cast(whole + level, share, surface)
     change = whole - seen
     even = change.mean(2, keepdims=True)

@@ -21,7 +21,10 @@ DELIT = {"albedo": 1.0, "half": 0.5, "photo": 0.0}  # how much of the photo's li
 SQUARELY = 6  # power of trust and of facing by which photos are weighed against each other: the best one wins softly
 EQUAL = (0.6, 1.6)  # by how much a photo's colours are brought near to another's, at most
 HAIR_ENOUGH, HAIR_SHARE = 8, 0.1  # vertices under hair, and the share seen of each, that tell its colour
-HAIR_UNLIKE = 0.3  # of the logarithm of brightness
+# how unlike skin hair is at least, in the logarithm of brightness or three times that of colour; the share of it that
+# is darker than what its colour is taken from, and the share of that: the middle of dark hair, and, with medians of such
+# brightness over the skin's, more of fair hair is darker, for it lies in the shadow of other hair
+HAIR_UNLIKE, COLOUR_TELLS, HAIR_LIT, BAND, FAIR = 0.3, 3.0, (0.5, 0.65), 0.3, (-1.3, -0.8)
 # usual brows' log brightness, and the share of hair's that dark-haired people's have; where they are: metres from the
 # middle and heights from which on and up to which, and the depth before which
 BROW, BROW_OF_HAIR, BROWS = -0.2, 0.5, ((0.006, 0.012), (0.008, 0.012), (0.03, 0.045), -0.03)
@@ -103,13 +106,25 @@ def _usual(known, share, cheeks, surface):
     seen = np.log(np.maximum(known[(share > HAIR_SHARE) & (hairy > 0.8)], 4))
     if len(seen) < HAIR_ENOUGH:
         return usual, None
-    brighter = (seen - np.log(cheeks)).mean(1)
-    # high foreheads are not hair, nor is what is seen behind it: hair is darker than skin, or brighter, not both
-    unlike = max(brighter < -HAIR_UNLIKE, brighter > HAIR_UNLIKE, key=np.sum)
-    colour = np.median(seen[unlike] if unlike.mean() > 0.2 else seen, axis=0)
+    colour = _of_hair(seen, np.log(cheeks))
     hair = colour - np.log(cheeks)
     usual += _brows(surface)[:, None] * min(0, BROW_OF_HAIR * hair.mean() - BROW)
     return usual + hairy[:, None] * (colour - usual), hair
+
+
+def _of_hair(seen, skin):
+    """The log colour (3,) of hair by those seen where it grows (n, 3), beside `skin` of a log colour (3,)."""
+    off = seen - skin
+    brighter = off.mean(1)
+    # high foreheads are not hair, nor is what is seen behind it: hair is darker than skin, or brighter, not both
+    behind = min(brighter < -HAIR_UNLIKE, brighter > HAIR_UNLIKE, key=np.sum)
+    unlike = np.hypot(brighter, COLOUR_TELLS * np.linalg.norm(off - brighter[:, None], axis=1) / np.sqrt(3))
+    hair = (unlike > HAIR_UNLIKE) & ~behind
+    if hair.mean() <= 0.2:
+        return np.median(seen, axis=0)
+    middle = HAIR_LIT[0] + np.ptp(HAIR_LIT) * ramp(np.median(brighter[hair]), *FAIR)
+    low, high = np.quantile(brighter[hair], [middle - BAND / 2, middle + BAND / 2])
+    return np.median(seen[hair & (brighter >= low) & (brighter <= high)], axis=0)
 
 
 def _brows(surface):

@@ -413,3 +413,47 @@ def test_a_bright_patch_on_a_cheek_is_taken_for_light(astronaut, monkeypatch):
     now = kept()
     monkeypatch.setattr(albedo, "LESS_GLARE", 0.0)
     assert now < 0.8 * kept()
+
+
+def test_hair_has_the_colour_of_what_is_lit_of_it_and_not_that_of_the_forehead_or_of_what_is_behind():
+    rng = np.random.default_rng(0)
+    skin = np.log([200.0, 160, 140])
+
+    def found(*parts):
+        """Brightness and colour, over the skin's, by parts: shares, log brightness and colour over the skin's."""
+        seen = [skin + bright + np.array(colour) + rng.normal(0, 0.02, (n, 3)) for n, bright, colour in parts]
+        off = texture._of_hair(np.concatenate(seen), skin) - skin
+        return off.mean(), np.ptp(off - off.mean())
+
+    fair, forehead, sky = [-0.15, 0.02, 0.13], [0, 0, 0], [-0.2, 0, 0.2]
+    bright, colour = found((40, 0.05, fair), (40, -0.1, fair), (60, -0.9, fair), (20, 0.0, forehead))
+    assert abs(bright) < 0.15 and abs(colour - 0.28) < 0.05
+    assert found((60, -1.6, [-0.1, 0, 0.1]), (40, 0.0, forehead))[0] < -1.5
+    assert found((60, -1.6, [-0.1, 0, 0.1]), (30, 0.6, sky))[0] < -1.5
+    assert np.abs(found((90, 0.0, forehead), (10, -1.0, fair))).max() < 0.1
+
+
+def test_shadows_beside_the_face_are_taken_for_light_but_beards_and_locks_are_not():
+    head = surface.bundled()
+    x, y, z = head.mean.T
+    skin = np.log(np.array([200.0, 150, 125]) * head.usual)
+    jaw = (np.abs(x + 0.052) < 0.02) & (np.abs(y + 0.06) < 0.025) & (head.hairy == 0)
+    temple = (np.abs(x + 0.045) < 0.015) & (np.abs(y - 0.03) < 0.015) & (head.hairy == 0)
+    seen = np.where(z > -0.05, 1.0, 0.0)
+    laid = albedo.laid(head)
+
+    def kept(where, change, hair):
+        """How much of the log brightness that is changed (3,) somewhere is left, beside hair so bright."""
+        log = skin + where[:, None] * change + head.hairy[:, None] * hair
+        known = [log, seen, seen * np.exp(skin).mean(1) * (1 - head.hairy)]
+        cells = laid.lay(np.column_stack(known).astype(np.float32))
+        share, level = cells[..., 3:4], albedo.mean_of(cells[..., :3], cells[..., 4:])
+        off = albedo.unlike_skin(cells[..., :3] - level, level, cells[..., 4:], share, head)
+        shown = where & (z > -0.03)
+        return 1 - laid.take(off)[shown].mean() / np.mean(change)
+
+    shadow, beard = np.array([-0.45, -0.5, -0.55]), np.array([-0.75, -0.5, -0.3])
+    assert kept(jaw, shadow, -1.5) < 0.55
+    assert kept(jaw, beard, -1.5) > 0.85
+    assert kept(temple, 1.6 * shadow, 0.1) < 0.55
+    assert kept(temple, 2.4 * shadow, -1.5) > 0.8
