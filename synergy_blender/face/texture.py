@@ -22,8 +22,8 @@ SQUARELY = 6  # power of trust and of facing by which photos are weighed against
 EQUAL = (0.6, 1.6)  # by how much a photo's colours are brought near to another's, at most
 HAIR_ENOUGH, HAIR_SHARE = 8, 0.1  # vertices under hair, and the share seen of each, that tell its colour
 # how unlike skin hair is at least, in the logarithm of brightness or three times that of colour; the share of it that
-# is darker than what its colour is taken from, and the share of that: the middle of dark hair, and, with medians of such
-# brightness over the skin's, more of fair hair is darker, for it lies in the shadow of other hair
+# is darker than what its colour is taken from, and the share of that: the middle of dark hair, and more, with medians
+# of such brightness over the skin's, of fair hair, which lies in its own shadow
 HAIR_UNLIKE, COLOUR_TELLS, HAIR_LIT, BAND, FAIR = 0.3, 3.0, (0.5, 0.65), 0.3, (-1.3, -0.8)
 # usual brows' log brightness, and the share of hair's that dark-haired people's have; where they are: metres from the
 # middle and heights from which on and up to which, and the depth before which
