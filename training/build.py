@@ -41,6 +41,7 @@ MORE_CROPS = {
     "tenth": ("--first", "1001", "--count", "520000", "--coarse", "0.3", "--shard", "1000"),
 }
 MORE_GLASSES = ("--name", "glasses2", "--start-from", "glasses", "--samples", "55000", "--rate", "1.2e-3")
+MORE_ALBEDO = ("--name", "albedo_more", "--start-from", "albedo", "--samples", "75000", "--rate", "1.2e-3")
 REFINEMENTS = (
     ("--name", "refinement"),
     ("--name", "refinement2", "--start-from", "refinement", "--crops", "360000", "--rate", "1.2e-3", "--decay", "0.9"),
@@ -115,6 +116,7 @@ def main():
     step("train_glasses", *MORE_GLASSES)
     for module in ("skin_model", "even_skins", "train_albedo"):
         step(module)
+    step("train_albedo", *MORE_ALBEDO)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,9 @@ EQUAL = (0.6, 1.6)  # by how much a photo's colours are brought near to another'
 HAIR_ENOUGH, HAIR_SHARE = 8, 0.1  # vertices under hair, and the share seen of each, that tell its colour
 # how unlike skin hair is at least, in the logarithm of brightness or three times that of colour; the share of it that
 # is darker than what its colour is taken from, and the share of that: the middle of dark hair, and more, with medians
-# of such brightness over the skin's, of fair hair, which lies in its own shadow
-HAIR_UNLIKE, COLOUR_TELLS, HAIR_LIT, BAND, FAIR = 0.3, 3.0, (0.5, 0.65), 0.3, (-1.3, -0.8)
+# of such brightness over the skin's, of fair hair, which lies in its own shadow; below which share of hair it may be
+# what lies behind
+HAIR_UNLIKE, COLOUR_TELLS, HAIR_LIT, BAND, FAIR, BEHIND = 0.3, 3.0, (0.5, 0.65), 0.3, (-1.3, -0.8), 0.6
 # usual brows' log brightness, and the share of hair's that dark-haired people's have; where they are: metres from the
 # middle and heights from which on and up to which, and the depth before which
 BROW, BROW_OF_HAIR, BROWS = -0.2, 0.5, ((0.006, 0.012), (0.008, 0.012), (0.03, 0.045), -0.03)
@@ -116,8 +117,9 @@ def _of_hair(seen, skin):
     """The log colour (3,) of hair by those seen where it grows (n, 3), beside `skin` of a log colour (3,)."""
     off = seen - skin
     brighter = off.mean(1)
-    # high foreheads are not hair, nor is what is seen behind it: hair is darker than skin, or brighter, not both
-    behind = min(brighter < -HAIR_UNLIKE, brighter > HAIR_UNLIKE, key=np.sum)
+    # high foreheads are not hair, nor is what is seen behind it: hair is mostly darker than skin, or brighter
+    behind, most = sorted([brighter < -HAIR_UNLIKE, brighter > HAIR_UNLIKE], key=np.sum)
+    behind = behind & (behind.sum() < BEHIND * most.sum())
     unlike = np.hypot(brighter, COLOUR_TELLS * np.linalg.norm(off - brighter[:, None], axis=1) / np.sqrt(3))
     hair = (unlike > HAIR_UNLIKE) & ~behind
     if hair.mean() <= 0.2:

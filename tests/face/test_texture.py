@@ -308,6 +308,7 @@ def test_what_shines_in_at_the_outline_of_a_turned_face_is_not_taken(astronaut, 
 
 def test_colour_that_no_skin_has_is_taken_off_a_cheek_but_not_off_lips(astronaut, monkeypatch):
     monkeypatch.setattr(albedo, "LESS_CAST", 0.0)  # red enough, a cheek is taken for one in red light
+    monkeypatch.setattr(albedo, "LESS_SHADE", 0.0)  # which takes off colour, too, beside the face
     picture, face, _ = astronaut
     columns, rows = np.meshgrid(np.arange(512) + 0.5, np.arange(512) + 0.5)
     about, mean = texels.texels_of(256), head_model.load().mean
