@@ -56,7 +56,8 @@ def plain(log, seen, surface):
     cells = laid.lay(np.column_stack([log, seen, seen * np.exp(log).mean(1) * (1 - surface.hairy)]))
     log_cells, share, weights = cells[..., :3], cells[..., 3:4], cells[..., 4:]
     level = albedo.mean_of(log_cells, weights)
-    return log - laid.take(albedo.unlike_skin(log_cells - level, level, weights, share, surface))
+    unlike, _ = albedo.unlike_skin(log_cells - level, level, weights, share, surface)
+    return log - laid.take(unlike)
 
 
 def of_portraits(paths):

@@ -29,6 +29,8 @@ NEAR, GLARE, LESS_GLARE = 9, 0.05, 0.95
 # much darker, above such a height, are locks of hair, where hair is so dark
 AROUND, SHADE, STAIN, LESS_SHADE, BESIDE = 3, 0.1, 0.06, 0.95, (0.018, 0.036)
 LOCKS, LOCKS_FROM, DARK_HAIR = (0.45, 0.75), (0.0, 0.015), (0.4, 0.7)
+# how much (log) that is made brighter at most, and from where on what is darker is doubted, and not to be used
+MOST_SHADE, TOO_DARK = 0.3, (0.15, 0.4)
 # how far red stands over green and green over blue in cheeks (log): more of both the warmer, more of the first and less
 # of the other the less green; how much of what is beyond is light's, and how much is taken out at most
 WARM, MAGENTA, LESS_CAST, MOST_CAST = (0.15, 0.5), (0.02, 0.2), 0.9, 0.3
@@ -119,9 +121,11 @@ def mean_of(values, weights):
 
 def unlike_skin(log, level, weights, share, surface):
     """What light leaves on skin, and no skin has, (SIZE, SIZE, 3) of the cells' log colours, which are `log` over a
-    `level` (3,), their mean by `weights` (SIZE, SIZE, 1), and seen by a `share` (SIZE, SIZE, 1)."""
+    `level` (3,), their mean by `weights` (SIZE, SIZE, 1), and seen by a `share` (SIZE, SIZE, 1); and how far 0..1 the
+    cells are too dark for that (SIZE, SIZE, 1)."""
     odd = _odd(log, level, share, surface)
-    return odd + _shade(log - odd, level, weights, share, surface)
+    shade, dark = _shade(log - odd, level, weights, share, surface)
+    return odd + shade, dark
 
 
 def _odd(log, level, share, surface):
@@ -143,7 +147,8 @@ def _odd(log, level, share, surface):
 
 def _shade(log, level, weights, share, surface):
     """What is darker or of another colour than the face has it (SIZE, SIZE, 3), of cells beside the face as `_odd` has
-    them: hair that hangs there throws shadows, and light ends there. Not what is grey, as beards are, nor locks."""
+    them, and how far 0..1 they are too dark to tell skin from (SIZE, SIZE, 1): hair that hangs there throws shadows,
+    and light ends there. Not what is grey, as beards are, nor locks."""
     off = log - _usual(surface)[..., :3]
     off = off - mean_of(off, weights * (share > 0.5))
     hair = off.mean(2)[(share[..., 0] > 0.5) & (_usual(surface)[..., 3] > 0.8)]
@@ -157,8 +162,9 @@ def _shade(log, level, weights, share, surface):
     far = np.linalg.norm(colour, axis=2, keepdims=True)
     stain = colour * np.maximum(far - STAIN, 0) / np.maximum(far, STAIN)
     beside, above = _beside(surface)
-    shade = stain + (1 - greyness) * np.minimum(light + SHADE, 0)
-    return LESS_SHADE * beside * (1 - dark * above * ramp(-light, *LOCKS)) * shade
+    much = LESS_SHADE * beside * (1 - dark * above * ramp(-light, *LOCKS))
+    shade = (1 - greyness) * np.minimum(light + SHADE, 0)
+    return much * (stain + np.maximum(shade, -MOST_SHADE)), much * ramp(-shade, *TOO_DARK)
 
 
 @lru_cache(maxsize=2)
@@ -254,13 +260,14 @@ def _around(values, reach):
 def of_seen(log, trust, normal, surface):
     """Skin without the light, by log colours (V, 3) that a photo shows of the vertices, how far they are to be believed
     (V,) 0..1 and their normals (V, 3) towards the viewer: the log colours (V, 3) of all of it, as bright in the mean as
-    what is lit well; what that adds to the seen ones (V, 3); and how that changes (V,) -1..0, where light has an edge,
-    with how much brighter than a vertex what is near it is."""
+    what is lit well; what that adds to the seen ones (V, 3); how that changes (V,) -1..0, where light has an edge, with
+    how much brighter than a vertex what is near it is; and how far 0..1 they are too dark to tell skin from (V,)."""
     inputs, seen, weights, level = inputs_of(log, trust, normal, surface)
     share, at = inputs[..., 3:4], laid(surface)
     whole = seen + changed(inputs)
     whole -= mean_of(whole - seen, weights)
-    whole -= unlike_skin(whole, level, weights, share, surface)
+    unlike, dark = unlike_skin(whole, level, weights, share, surface)
+    whole -= unlike
     whole -= _cast(whole + level, share, surface)
     change = whole - seen
     even = change.mean(2, keepdims=True)
@@ -268,6 +275,6 @@ def of_seen(log, trust, normal, surface):
     whole = seen + change
     edges = _edges(change.mean(2, keepdims=True), seen.mean(2, keepdims=True), share)
     edges *= 1 - _usual(surface)[..., 3:4]
-    change = at.take(np.concatenate([change * share, edges * share, share], 2))
-    change = change[:, :4] / np.maximum(change[:, 4:], 1e-6)
-    return at.take(whole) + level, change[:, :3], change[:, 3]
+    change = at.take(np.concatenate([change * share, edges * share, dark * share, share], 2))
+    change = change[:, :5] / np.maximum(change[:, 5:], 1e-6)
+    return at.take(whole) + level, change[:, :3], change[:, 3], change[:, 4]

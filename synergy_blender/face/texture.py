@@ -171,9 +171,9 @@ def unlit(shown, vertices, texels, delit):
         return shown
     normals = raster.vertex_normals(np.asarray(vertices, float) * [1, -1, 1], surface.triangles).astype(np.float32)
     known = np.log(np.maximum(known, DARKEST))
-    skin, change, edges = albedo.of_seen(known, share, normals, surface)
+    skin, change, edges, dark = albedo.of_seen(known, share, normals, surface)
     change *= delit
-    trusted = 1 - delit * ramp(np.abs(change.mean(1)), *MUCH)
+    trusted = 1 - delit * np.maximum(ramp(np.abs(change.mean(1)), *MUCH), dark)
     expected, bright = brightness(np.exp(skin)), np.log(brightness(np.exp(known)))
     table = np.column_stack([np.exp(change), trusted, expected, delit * _rim(surface), delit * edges, bright])
 

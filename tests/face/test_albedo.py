@@ -42,7 +42,7 @@ def test_mirrored_heads_are_laid_out_mirrored(head):
 def test_skin_in_even_light_stays_as_it_is(head, normals):
     log = np.log(np.array([190.0, 150, 130]) * head.usual).astype(np.float32)
     trust = (normals[:, 2] > 0.2).astype(np.float32)
-    found, change, _ = albedo.of_seen(log, trust, normals, head)
+    found, change, _, _ = albedo.of_seen(log, trust, normals, head)
     assert np.abs(change[in_face(head)]).mean() < 0.06
     assert np.abs(found - log)[in_face(head)].mean() < 0.06
 
@@ -53,7 +53,7 @@ def test_a_hard_lamp_from_the_side_and_its_colour_are_taken_out(head, normals, s
     lamp = np.clip(normals @ (np.array([0.8 * side, 0.2, 0.56])), 0, 1)[:, None] * [1.2, 1.0, 0.8] + 0.15
     lit = (log + np.log(lamp) / 2.2).astype(np.float32)
     trust = (normals[:, 2] > 0.2).astype(np.float32)
-    found, change, _ = albedo.of_seen(lit, trust, normals, head)
+    found, change, _, _ = albedo.of_seen(lit, trust, normals, head)
     face = in_face(head)
 
     def error(made):
@@ -67,7 +67,7 @@ def test_a_hard_lamp_from_the_side_and_its_colour_are_taken_out(head, normals, s
 def test_of_a_profile_the_hidden_side_is_as_the_seen(head, normals):
     log = np.log(np.array([170.0, 120, 100]) * head.usual).astype(np.float32)
     trust = (normals[:, 0] > 0.2).astype(np.float32)
-    found, _, _ = albedo.of_seen(
+    found, _, _, _ = albedo.of_seen(
         log, trust, normals @ np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]], np.float32).T, head
     )
     hidden = in_face(head) & (normals[:, 0] < -0.2)
