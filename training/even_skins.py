@@ -53,10 +53,8 @@ def of_portrait(picture, face, texels):
 def plain(log, seen, surface):
     """Log colours (V, 3) of skin seen so far (V,), without what light leaves on it that no skin has."""
     laid = albedo.laid(surface)
-    cells = laid.lay(np.column_stack([log, seen, seen * np.exp(log).mean(1) * (1 - surface.hairy)]))
-    log_cells, share, weights = cells[..., :3], cells[..., 3:4], cells[..., 4:]
-    level = albedo.mean_of(log_cells, weights)
-    unlike, _ = albedo.unlike_skin(log_cells - level, level, weights, share, surface)
+    inputs, _, weights, level = albedo.inputs_of(log, seen, np.zeros_like(log), surface)
+    unlike, _ = albedo.unlike_skin(laid.lay(log) - level, level, weights, inputs[..., 3:4], surface)
     return log - laid.take(unlike)
 
 

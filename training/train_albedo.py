@@ -111,7 +111,7 @@ def main():
     torch.manual_seed(0)
     held, rng = Skins(True, 1), np.random.default_rng(7)
     checked = [held.sample(rng, relight.light_up(rng, held.heads)) for _ in range(CHECKED)]
-    checked = [torch.as_tensor(np.stack(part)) for part in zip(*checked, strict=True)]
+    checked = torch.utils.data.default_collate(checked)
     as_lit = [one.item() for one in gaps(checked[1][:, :3], checked[2])]
     network = UNet(albedo.INPUTS, albedo.WIDTHS, albedo.FINE, 3)
     run = begun(options, network, BATCH)

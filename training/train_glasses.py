@@ -136,9 +136,7 @@ def main():
     cv2.setNumThreads(1)  # its threads do not survive the fork of those that draw
     torch.manual_seed(0)
     held, rng = Wearers(True, 1), np.random.default_rng(7)
-    checked = [
-        torch.as_tensor(np.stack(part)) for part in zip(*[held.sample(rng) for _ in range(CHECKED)], strict=True)
-    ]
+    checked = torch.utils.data.default_collate([held.sample(rng) for _ in range(CHECKED)])
     network = UNet(glasses.INPUTS, glasses.WIDTHS, glasses.FINE, 1)
     run = begun(options, network, BATCH)
     wearers = Wearers(False, run.step)

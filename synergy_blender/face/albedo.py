@@ -132,17 +132,11 @@ def _odd(log, level, share, surface):
     """What no skin has (SIZE, SIZE, 3) of the cells' log colours, seen by a share (SIZE, SIZE, 1), where they are `log`
     over a `level` (3,) that is skin's: colour far from that and from grey, as of beards, and brightness, but of grey,
     far over that around; not on lips, which may be painted, nor in hair."""
-    off, skin = log - _usual(surface)[..., :3], 1 - _painted(surface)
-    light = off.mean(2, keepdims=True)
-    off = off - light
-    grey = level.mean() - level
-    greyness = np.clip(off @ grey / max(grey @ grey, 1e-6), 0, 1)[..., None]
-    off -= greyness * grey
-    far = np.linalg.norm(off, axis=2, keepdims=True)
-    colour = LESS_TINT * off * np.maximum(far - TINT, 0) / np.maximum(far, TINT)
+    skin = 1 - _painted(surface)
+    light, tint, greyness = _apart(log - _usual(surface)[..., :3], level, TINT)
     shown = (share > 0.5) * skin
     glare = light - _mean_around(light, shown, NEAR) - GLARE
-    return skin * (colour + LESS_GLARE * (1 - greyness) * np.maximum(glare, 0))
+    return skin * (LESS_TINT * tint + LESS_GLARE * (1 - greyness) * np.maximum(glare, 0))
 
 
 def _shade(log, level, weights, share, surface):
@@ -152,19 +146,26 @@ def _shade(log, level, weights, share, surface):
     off = log - _usual(surface)[..., :3]
     off = off - mean_of(off, weights * (share > 0.5))
     hair = off.mean(2)[(share[..., 0] > 0.5) & (_usual(surface)[..., 3] > 0.8)]
-    dark = ramp(-np.median(hair), *DARK_HAIR) if len(hair) else 1.0
-    off = _mean_around(off, (share > 0.5) * (1 - _painted(surface)), AROUND)
+    dark_hair = ramp(-np.median(hair), *DARK_HAIR) if len(hair) else 1.0
+    around = _mean_around(off, (share > 0.5) * (1 - _painted(surface)), AROUND)
+    light, stain, greyness = _apart(around, level, STAIN)
+    beside, above = _beside(surface)
+    much = LESS_SHADE * beside * (1 - dark_hair * above * ramp(-light, *LOCKS))
+    shade = (1 - greyness) * np.minimum(light + SHADE, 0)
+    return much * (stain + np.maximum(shade, -MOST_SHADE)), much * ramp(-shade, *TOO_DARK)
+
+
+def _apart(off, level, free):
+    """How much brighter (SIZE, SIZE, 1) cells are than skin of a `level` (3,), by what their log colours are off that
+    (SIZE, SIZE, 3); how far their colour is from the line between it and grey (SIZE, SIZE, 3), beyond what is `free`;
+    and how grey they are (SIZE, SIZE, 1), 0..1."""
     light = off.mean(2, keepdims=True)
     colour = off - light
     grey = level.mean() - level
     greyness = np.clip(colour @ grey / max(grey @ grey, 1e-6), 0, 1)[..., None]
     colour -= greyness * grey
     far = np.linalg.norm(colour, axis=2, keepdims=True)
-    stain = colour * np.maximum(far - STAIN, 0) / np.maximum(far, STAIN)
-    beside, above = _beside(surface)
-    much = LESS_SHADE * beside * (1 - dark * above * ramp(-light, *LOCKS))
-    shade = (1 - greyness) * np.minimum(light + SHADE, 0)
-    return much * (stain + np.maximum(shade, -MOST_SHADE)), much * ramp(-shade, *TOO_DARK)
+    return light, colour * np.maximum(far - free, 0) / np.maximum(far, free), greyness
 
 
 @lru_cache(maxsize=2)
