@@ -1,4 +1,4 @@
-"""Export the trained SynergyNet for NumPy: `python -m training.export [--name tenth]`.
+"""Export the trained SynergyNet for NumPy: `python -m training.export [--name eleventh]`.
 
 Writes `addon_assets/synergynet.npz` from the averaged weights of `work/runs/NAME/checkpoint.pt`, batch-norm folded and
 the whitening multiplied into the heads, and prints how far NumPy's parameters are from PyTorch's.
@@ -89,7 +89,7 @@ def load_run(name):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--name", default="tenth")
+    options.add_argument("--name", default="eleventh")
     options = options.parse_args()
     model, step = load_run(options.name)
     arrays = weights_of(model) | precisions_of(model) | {"confidence": np.zeros(4, np.float32)}  # see calibrate

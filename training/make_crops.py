@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from synergy_blender.face.pose import matrix
-from training import sources, wear
+from training import sources, spectacles, wear
 from training.expressions import NAMES
 from training.fit_landmarks import LandmarkModel
 from training.portrait_texture import Head, build, render
@@ -229,7 +229,7 @@ class CropMaker:
             random_light(rng),
             iris=rng.uniform([20, 15, 10], [110, 110, 120]),
         )
-        self.dress(rng, picture, portrait, identity, expression, scale, rotation, centre)
+        picture = self.dress(rng, picture, portrait, identity, expression, scale, rotation, centre)
         if rng.random() < 0.25:
             picture = occlude(rng, picture, self.photos)
         picture = np.clip(picture, 0, 255).astype(np.uint8)
@@ -246,16 +246,17 @@ class CropMaker:
         return picture, pose, identity.astype(np.float32), expression.astype(np.float32)
 
     def dress(self, rng, picture, portrait, identity, expression, scale, rotation, centre):
-        """Sometimes put glasses, a hat or a hand on a rendered picture, in place."""
+        """A rendered picture, sometimes with glasses, a hat or a hand on it; those are drawn in place."""
         worn = rng.random(3)
         if worn[0] < WORN["glasses"]:
             shape = self.head.shape(identity, expression)
             eyes = np.array([shape[self.head.part == eye].mean(0) for eye in ("eye_left", "eye_right")])
-            wear.glasses(rng, picture, eyes, scale, rotation, centre)
+            picture, _ = spectacles.draw(rng, picture, eyes, scale, rotation, centre)
         if worn[1] < WORN["hat"]:
             wear.hat(rng, picture, scale, rotation, centre)
         if worn[2] < WORN["hand"]:
             wear.hand(rng, picture, portrait.skin, scale, rotation, centre)
+        return picture
 
     def shard(self, path, count, seed, exact=None):
         """Write one shard, unless it is there."""

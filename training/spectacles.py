@@ -1,4 +1,5 @@
-"""Glasses of every kind drawn on portraits, for `training.train_glasses` to learn where they are.
+"""Glasses of every kind drawn on portraits and crops, for `training.train_glasses` to learn where they are and for
+SynergyNet to see past them.
 
 Rims whole, half or none, thick and thin, of metal, horn or clear plastic; lenses clear, tinted, dark or mirrored; the
 shadows they throw, and what lenses do to the skin behind. Marks of other kinds are to be told from them. All is placed
@@ -12,6 +13,7 @@ from training.rasterize import to_picture
 
 AROUND = 60  # points around a lens
 FINER = 2  # times, that masks are drawn larger
+FAR_SIDE_HIDDEN = 0.8  # radians of yaw beyond which the nose hides the lens that is turned away
 PLAIN = 8.0  # of 255, added before logarithms are taken: differences in the dark are not seen
 
 
@@ -21,7 +23,8 @@ def draw(rng, picture, eyes, scale, rotation, centre):
     apart, middle = np.linalg.norm(eyes[0] - eyes[1]), eyes.mean(0)
     sides = _lenses(rng, apart, middle)
     turned = [to_picture(lens, scale, rotation, centre)[:, :2] for lens in sides]
-    masks = [_filled(picture.shape, lens) for lens in turned]
+    hidden = _hidden(rotation)
+    masks = [_filled(picture.shape, lens) * (k != hidden) for k, lens in enumerate(turned)]
     if rng.random() < 0.6:
         picture = _refracted(picture, masks, turned, rng.uniform(0.93, 1.03))
     inside = np.maximum(*masks)
@@ -88,6 +91,13 @@ def _lenses(rng, apart, middle):
     return lenses
 
 
+def _hidden(rotation):
+    """Which lens, 0 the subject's left, is behind the nose, if any."""
+    if abs(np.arctan2(rotation[0, 2], rotation[2, 2])) <= FAR_SIDE_HIDDEN:
+        return None
+    return int(rotation[0, 2] < 0)
+
+
 def _filled(shape, points):
     """How far (H, W) 0..1 the polygon of points (n, 2) covers each pixel."""
     large = np.zeros((shape[0] * FINER, shape[1] * FINER), np.uint8)
@@ -129,12 +139,10 @@ def _frame(rng, shape, sides, middle, thick, kind, scale, rotation, centre):
     def line(points, width, closed=False):
         lines.append((to_picture(points, scale, rotation, centre)[:, :2], width * scale, closed))
 
-    far = int(rotation[0, 2] > 0)  # the side that is turned away
-    turned = abs(np.arctan2(rotation[0, 2], rotation[2, 2])) > 0.8
-    quarter = AROUND // 4
+    quarter, hidden = AROUND // 4, _hidden(rotation)
     for k, lens in enumerate(sides):
-        if turned and k != 1 - far:
-            continue  # hidden behind the nose
+        if k == hidden:
+            continue
         if kind in ("whole", "alike"):
             line(lens, thick[1], True)
         if kind != "none":
