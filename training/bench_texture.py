@@ -151,7 +151,7 @@ def hidden_of(picture, face, degrees, learned=None):
     if (shown[far] > HIDDEN).sum() > (shown[~far] > HIDDEN).sum():
         far = ~far
     hidden = far & (sure > 0.5) & (shown < HIDDEN)
-    here, _, cheeks = look(photo, points, texels)
+    here, _, cheeks, _ = look(photo, points, texels)
     mean = cheeks * carry(skin.usual(), texels)
     flipped, trust = flat(view.project(texels, every, mirror=True), texels)
     mirrored = np.where((trust > 0.05)[:, None], flipped, mean)

@@ -39,7 +39,7 @@ def evenly_lit(here, there, cheeks, texels):
 
 def of_portrait(picture, face, texels):
     """Log colours (V, 3), how far seen (V,), and how uneven the light was."""
-    here, there, cheeks = look(picture, face.vertices, texels)
+    here, there, cheeks, _ = look(picture, face.vertices, texels)
     bare = evenly_lit(here, there, cheeks, texels)
     change = np.log(np.maximum(brightness(bare[0].colour), 1) / np.maximum(brightness(here.colour), 1))
     on_face = (here.trust > 0.5) & (np.abs(texels.places[here.rows, 0]) < FACE_WIDTH)

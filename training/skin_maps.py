@@ -40,14 +40,15 @@ def hide(picture, points, texels, seen):
 def of_portrait(rng, picture, face, texels, delit):
     """The arrays of one portrait by name."""
     every = np.arange(len(texels.at))
-    here, _, cheeks = look(picture, face.vertices, texels)
+    shown = look(picture, face.vertices, texels)
+    here = shown.here
     _, trust = flat(here, texels)
     # the mirror side is believed where its own texels are
     there = View(picture, face.vertices, texels).project(texels, every, mirror=True)
     flipped = np.zeros(SIZE * SIZE)
     flipped[texels.at] = trust
     there = replace(there, trust=there.trust * flipped.reshape(SIZE, SIZE)[:, ::-1].ravel()[texels.at[there.rows]])
-    here, there, cheeks = unlit((here, there, cheeks), face.vertices, texels, delit)
+    here, there, cheeks, _ = unlit(shown._replace(there=there), face.vertices, texels, delit)
     colour, trust = flat(here, texels)
     found = {"shown": [], "filled": []}
     for _ in range(ANGLES[delit]):

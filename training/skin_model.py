@@ -54,7 +54,7 @@ def of_person(path):
     if face is None or face.confidence < SURE or abs(face.yaw) > LARGEST_YAW:
         return None
     about = texels.texels_of(SIZE, plain_surface())
-    here, _, cheeks = seen.look(picture, face.vertices, about)
+    here, _, cheeks, _ = seen.look(picture, face.vertices, about)
     colour, trust = np.zeros((len(about.at), 3), np.float32), np.zeros(len(about.at), np.float32)
     colour[here.rows], trust[here.rows] = here.colour / cheeks, here.trust
     return texels.gather(colour, trust, about)

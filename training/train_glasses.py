@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from synergy_blender.face import glasses
+from synergy_blender.face import cells, glasses
 from training import sources, spectacles
 from training.run import keep_memory
 from training.unet import UNet, begun, learn, options_of
@@ -60,7 +60,7 @@ class Wearers(torch.utils.data.IterableDataset):
         covered = np.zeros(known.shape, np.float32)
         if changed is not None:
             covered = np.clip(COVERED * laid_out(changed, points), 0, 1) * known
-        inputs = glasses.inputs_of(colours, known)
+        inputs = glasses.GRID.inputs_of(colours, known)
         parts = inputs.transpose(2, 0, 1), covered[None], known[None].astype(np.float32)
         if rng.random() < 0.5:
             parts = [part[:, :, ::-1] for part in parts]
@@ -137,7 +137,7 @@ def main():
     torch.manual_seed(0)
     held, rng = Wearers(True, 1), np.random.default_rng(7)
     checked = torch.utils.data.default_collate([held.sample(rng) for _ in range(CHECKED)])
-    network = UNet(glasses.INPUTS, glasses.WIDTHS, glasses.FINE, 1)
+    network = UNet(cells.INPUTS, cells.WIDTHS, cells.FINE, 1)
     run = begun(options, network, BATCH)
     wearers = Wearers(False, run.step)
     print(f"{len(wearers.data['names'])} faces, {len(held.data['names'])} held back", flush=True)

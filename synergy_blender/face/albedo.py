@@ -37,6 +37,7 @@ WARM, MAGENTA, LESS_CAST, MOST_CAST = (0.15, 0.5), (0.02, 0.2), 0.9, 0.3
 CHEEKS = (0.034, -0.03, 0.01), 0.016  # places of their middles, metres, and a radius
 GREY = 0.015, 0.03  # how much both vary over the face of a grey photo, and of one that is not
 REACH, EVEN = 2, 0.004  # cells each way, and variance of their log colours, from which light's edges are told
+REACHES, ENOUGH_AROUND = (4, 10, 24), 0.15  # cells each way that tell a beard's light, where such a share is seen
 EDGE = 0.3, 0.6  # slopes of the change over what is seen that are no edge of light, and surely one
 AXES = np.array([[1, 1], [1, -1]]) / np.sqrt(2)  # from red over green and green over blue to how warm and magenta
 LIPS = (0.0, -0.066, 0.035), (0.028, 0.014, 0.035)  # middle and radii on the mean head, metres
@@ -258,24 +259,42 @@ def _around(values, reach):
     return values
 
 
-def of_seen(log, trust, normal, surface):
+def of_seen(log, trust, normal, surface, beard=None):
     """Skin without the light, by log colours (V, 3) that a photo shows of the vertices, how far they are to be believed
-    (V,) 0..1 and their normals (V, 3) towards the viewer: the log colours (V, 3) of all of it, as bright in the mean as
-    what is lit well; what that adds to the seen ones (V, 3); how that changes (V,) -1..0, where light has an edge, with
-    how much brighter than a vertex what is near it is; and how far 0..1 they are too dark to tell skin from (V,)."""
-    inputs, seen, weights, level = inputs_of(log, trust, normal, surface)
+    (V,) 0..1, their normals (V, 3) towards the viewer, and how far a beard, if any, covers them (V,) 0..1, which is lit
+    as the skin about it is: the log colours (V, 3) of all of it, as bright in the mean as what is lit well; what that
+    adds to the seen ones (V, 3); how that changes (V,) -1..0, where light has an edge, with how much brighter than a
+    vertex what is near it is; and how far 0..1 they are too dark to tell skin from (V,)."""
+    bare = trust if beard is None else trust * (1 - beard)
+    inputs, seen, weights, level = inputs_of(log, bare, normal, surface)
     share, at = inputs[..., 3:4], laid(surface)
     whole = seen + changed(inputs)
     whole -= mean_of(whole - seen, weights)
     unlike, dark = unlike_skin(whole, level, weights, share, surface)
     whole -= unlike
-    whole -= _cast(whole + level, share, surface)
-    change = whole - seen
+    cast, coloured = _cast(whole + level, share, surface), _coloured(seen, share)
+    change = whole - cast - seen
     even = change.mean(2, keepdims=True)
-    change = even + _coloured(seen, share) * (change - even)  # grey photos stay grey
+    change = even + coloured * (change - even)  # grey photos stay grey
     whole = seen + change
     edges = _edges(change.mean(2, keepdims=True), seen.mean(2, keepdims=True), share)
     edges *= 1 - _usual(surface)[..., 3:4]
-    change = at.take(np.concatenate([change * share, edges * share, dark * share, share], 2))
-    change = change[:, :5] / np.maximum(change[:, 5:], 1e-6)
-    return at.take(whole) + level, change[:, :3], change[:, 3], change[:, 4]
+    found = at.take(np.concatenate([change * share, edges * share, dark * share, share], 2))
+    found = found[:, :5] / np.maximum(found[:, 5:], 1e-6)
+    skin = at.take(whole) + level
+    if beard is not None:
+        # of colour only the light's is taken out of it, what is taken out about it may be the skin's own
+        around = at.take(_from_around(even, share)) - coloured * cast
+        found += beard[:, None] * (np.pad(around, ((0, 0), (0, 2))) - found)
+        skin += beard[:, None] * (log + around - skin)
+    return skin, found[:, :3], found[:, 3], found[:, 4]
+
+
+def _from_around(values, share):
+    """Values of the cells (SIZE, SIZE, k), seen by a share (SIZE, SIZE, 1), as they are about every cell, from farther
+    where nothing is seen."""
+    found = mean_of(values, share)
+    for reach in REACHES[::-1]:
+        weight = _around(share, reach) / (2 * reach + 1) ** 2
+        found = found + np.minimum(weight / ENOUGH_AROUND, 1) * (_mean_around(values, share, reach) - found)
+    return found.astype(np.float32)

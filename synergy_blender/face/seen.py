@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
-from . import crop, glasses, raster
+from . import beard, crop, glasses, raster
 from .skin import ramp
 from .texels import brightness, carry, in_blocks
 
@@ -15,12 +16,8 @@ FACING = (0.12, 0.5)  # cosines to the viewer from which skin is believed a litt
 TYPICAL = np.array([180.0, 140.0, 120.0])  # skin where none is seen
 TONE_SPREAD = np.array([0.014, 0.010, 0.22])  # of a person's skin, at least: shares of red and green, log brightness
 SCALP = (0.015, 0.05)  # heights on the mean head from which hair may be seen, metres
-BEARD, BEARD_SOFT = (-0.045, -0.06), 0.01  # height below which, and depth before which beards may be; a ramp, metres
-CHIN = (0.03, -0.1, -0.06)  # metres from the middle, and heights, where a beard is sought
-CHIN_ENDS = -0.13  # height below which the head is seen to have none
-UNLIKE, BEARDED = 10.0, 0.25  # of skin: what may be a beard's, and the share of a chin's side from which it is one
 NECK = (-0.112, -0.1)  # heights on the mean head below which the neck is not taken from the photo, metres
-BACKDROP_SAMPLES, SKIN_SAMPLES, GLASSES_SAMPLES = 6000, 30_000, 300_000
+BACKDROP_SAMPLES, SKIN_SAMPLES, CELL_SAMPLES = 6000, 30_000, 300_000
 INSIDE = (0.35, 0.55)  # cosines to the viewer of what is a little, and well inside of a head's outline
 UNEVEN = 14  # of 255: how much a backdrop may vary to be told from the head by its colour
 DOUBTFUL = 0.3  # trust below which a texel is not used at all
@@ -42,13 +39,24 @@ class Seen:
     point: np.ndarray
 
 
+class Look(NamedTuple):
+    """What a photo shows of the texels, `here`, and of their mirror side for those that are not seen well, `there`; the
+    colour of the `cheeks` (3,), and how far a `beard` covers the vertices (V,) 0..1, or None where there is none."""
+
+    here: Seen
+    there: Seen
+    cheeks: np.ndarray
+    beard: np.ndarray | None
+
+
 def look(image, vertices, texels):
-    """What a photo `image` (H, W, 3) uint8 with the head's `vertices` (V, 3) in it shows of the texels, and of their
-    mirror side for those that are not seen well: two Seen, and the colour of the cheeks (3,)."""
+    """The Look of a photo `image` (H, W, 3) uint8 with the head's `vertices` (V, 3) in it."""
     view = View(image, vertices, texels)
     before = _before_backdrop(view)
     here = view.project(texels, np.arange(len(texels.at)))
-    worn = _glasses(here, texels)
+    some = slice(None, None, max(1, len(here.rows) // CELL_SAMPLES))
+    worn = glasses.covered(here.rows[some], here.colour[some], texels)
+    grown = beard.grown(here.rows[some], here.colour[some], texels)
 
     def bare(seen, mirrored=False):
         if worn is None:
@@ -56,19 +64,22 @@ def look(image, vertices, texels):
         return replace(seen, trust=seen.trust * glasses.uncovered(seen.rows, texels, worn, mirrored))
 
     here = bare(here)
-    few = telling(here, texels)
-    skin, cheeks = cheeks_of(few, texels)
-    beard = beards(few, skin, texels)
+    skin, cheeks = cheeks_of(telling(here, texels), texels)
 
-    def believed(seen):
-        trust = seen.trust * _like_skin(seen, skin, beard, texels) * before(seen, texels)
-        return doubted(seen, trust, texels)
+    def believed(seen, mirrored=False):
+        like = _like_skin(seen, skin, texels)
+        if grown is not None:
+            hair = grown[texels.surface.partner] if mirrored else grown
+            like = np.maximum(like, carry(hair[:, None], texels, seen.rows)[:, 0])
+        y = texels.places[seen.rows, 1]
+        like *= np.clip((y - NECK[0]) / (NECK[1] - NECK[0]), 0, 1)  # below, clothes are seen more often than skin
+        return doubted(seen, seen.trust * like * before(seen, texels), texels)
 
     here = believed(here)
     trust = np.zeros(len(texels.at), np.float32)
     trust[here.rows] = here.trust
     there = view.project(texels, np.flatnonzero(trust < SURE), mirror=True)
-    return here, believed(bare(there, mirrored=True)), cheeks
+    return Look(here, believed(bare(there, mirrored=True), mirrored=True), cheeks, grown)
 
 
 class View:
@@ -128,8 +139,8 @@ def cheeks_of(seen, texels):
     return _middle(colours), np.maximum(np.median(colours, axis=0), 1)  # logarithms are taken of it
 
 
-def _like_skin(seen, skin, beard, texels):
-    """How far each texel Seen may be of a tone of `skin`, or of a `beard`, where there should be skin (m,)."""
+def _like_skin(seen, skin, texels):
+    """How far each texel Seen may be of a tone of `skin` where there should be skin (m,)."""
     if skin is None:
         return np.ones(len(seen.rows), np.float32)
 
@@ -138,46 +149,10 @@ def _like_skin(seen, skin, beard, texels):
         scalp = np.clip((y - SCALP[0]) / (SCALP[1] - SCALP[0]), 0, 1)
         middle = np.clip((0.06 - np.abs(x)) / 0.015, 0, 1) * (y > -0.1) * (z > -0.03)
         free = np.maximum(scalp, middle)
-        head = np.clip((y - NECK[0]) / (NECK[1] - NECK[0]), 0, 1)  # below, clothes are seen more often than skin
         like = _alike(_unlike(seen.colour[some], *skin))
-        return (head * (free + (1 - free) * like)).astype(np.float32)
+        return (free + (1 - free) * like).astype(np.float32)
 
-    return np.maximum(in_blocks(part, len(seen.rows)), beard(seen))
-
-
-def beards(seen, skin, texels):
-    """A function from what is Seen to how far each texel may be of a beard (m,), such as there is about the chin where
-    that is unlike a tone of `skin`."""
-    x, y, _ = texels.places[seen.rows].T
-    chin = np.flatnonzero((np.abs(x) < CHIN[0]) & (y > CHIN[1]) & (y < CHIN[2]) & (seen.trust > 0.8))
-    chin = chin[:: max(1, len(chin) // SKIN_SAMPLES)]
-
-    def none(seen):
-        return np.zeros(len(seen.rows), np.float32)
-
-    if skin is None or len(chin) < 100:
-        return none
-    unlike = _unlike(seen.colour[chin], *skin) > UNLIKE
-    sides = [unlike[side] for side in (x[chin] < 0, x[chin] >= 0) if side.sum() >= 50]
-    if min(side.mean() for side in sides) < BEARDED:  # a shadow lies on one
-        return none
-    tone = _middle(seen.colour[chin[unlike]])
-
-    def found(seen):
-        _, y, z = texels.places[seen.rows].T
-        beard = np.clip((BEARD[0] - y) / BEARD_SOFT, 0, 1) * np.clip((z - BEARD[1]) / BEARD_SOFT, 0, 1)
-        beard = (beard * (y > CHIN_ENDS)).astype(np.float32)
-        grows = np.flatnonzero(beard)
-        beard[grows] *= _alike(_unlike(seen.colour[grows], *tone))
-        return beard
-
-    return found
-
-
-def _glasses(seen, texels):
-    """Where glasses cover the face, as `glasses.covered`."""
-    some = slice(None, None, max(1, len(seen.rows) // GLASSES_SAMPLES))
-    return glasses.covered(seen.rows[some], seen.colour[some], texels)
+    return in_blocks(part, len(seen.rows))
 
 
 def _middle(colours):

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from . import albedo, grain, raster
-from .seen import cheeks_of, doubted, look, telling
+from .seen import Look, cheeks_of, doubted, look, telling
 from .skin import ramp
 from .strands import strands
 from .texels import brightness, carry, gather, in_blocks, spread, texels_of
@@ -160,18 +160,17 @@ def _grain_on(skin, detail, rows, detailed, texels):
 
 
 def unlit(shown, vertices, texels, delit):
-    """What `seen.look` says that a photo with the head's `vertices` (V, 3) in it shows, with its light taken out of the
-    colours by `delit`."""
+    """The Look of a photo with the head's `vertices` (V, 3) in it, its light taken out of the colours by `delit`."""
     if not delit:
         return shown
-    here, there, cheeks = shown
+    here, there, _, grown = shown
     surface = texels.surface
     known, share = gather(*_blend([telling(here, texels)], 0, texels), texels)
     if ((share > 0.5) & (surface.hairy < 0.5)).sum() < SEEN_ENOUGH:
         return shown
     normals = raster.vertex_normals(np.asarray(vertices, float) * [1, -1, 1], surface.triangles).astype(np.float32)
     known = np.log(np.maximum(known, DARKEST))
-    skin, change, edges, dark = albedo.of_seen(known, share, normals, surface)
+    skin, change, edges, dark = albedo.of_seen(known, share, normals, surface, grown)
     change *= delit
     trusted = 1 - delit * np.maximum(ramp(np.abs(change.mean(1)), *MUCH), dark)
     expected, bright = brightness(np.exp(skin)), np.log(brightness(np.exp(known)))
@@ -194,7 +193,7 @@ def unlit(shown, vertices, texels, delit):
 
     here, there = lit(here, table), lit(there, table[surface.partner])
     _, cheeks = cheeks_of(telling(here, texels), texels)
-    return here, there, cheeks
+    return Look(here, there, cheeks, grown)
 
 
 def _rim(surface):

@@ -4,7 +4,7 @@ import bpy
 from bpy.props import EnumProperty, FloatProperty
 
 from .. import engine, log, official
-from ..face import AssetError, albedo, assets, detector, glasses, head_model, network, refinement, skin
+from ..face import AssetError, albedo, assets, beard, detector, glasses, head_model, network, refinement, skin
 from . import imports
 
 # the add-on's module: this package, or the extension around it
@@ -18,6 +18,7 @@ PARTS = (
     ("Skin", "skin.npz", skin.usual),
     ("Light", "albedo.npz", albedo.load),
     ("Glasses", "glasses.npz", glasses.load),
+    ("Beards", "beard.npz", beard.load),
 )
 
 
