@@ -10,6 +10,7 @@ from .pose import to_picture
 
 # Of landmarks that are given, crop pixels: unlike points that are seen, each errs by itself; steps of the fit to them
 LANDMARK_ERROR, LANDMARK_ROUNDS = 0.5 / np.sqrt(fit.TOGETHER), 8
+HARDLY = 0.1  # confidence up to which what was found beside a face is none
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,15 @@ class Reconstruction:
 def reconstruct(image, boxes=None, regress=None):
     """Reconstruct the faces in `image` (H, W, 3) uint8 RGB: a list of Reconstruction, largest face first.
 
-    Finds the faces unless `boxes` gives them, each (x0, y0, x1, y1) in pixels around one face. `regress` is the network
-    on another engine (`engine.load`).
+    Finds the faces unless `boxes` gives them, each (x0, y0, x1, y1) in pixels around one face; beside a face, what is
+    HARDLY one is left out. `regress` is the network on another engine (`engine.load`).
     Raises ValueError for a picture or a box of another form, assets.AssetError for a missing or damaged file.
     """
     image, shown = _faces(image, boxes)
     looks = [look.closer(image, face, regress or network.load()) for face in shown]
     found = [_lay(seen, fitted([seen]), 0) for seen in looks]
+    if boxes is None and any(face.confidence > HARDLY for face in found):
+        found = [face for face in found if face.confidence > HARDLY]
     return sorted(found, key=lambda face: face.box[0] - face.box[2])
 
 
