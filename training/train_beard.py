@@ -12,7 +12,7 @@ import torch
 from synergy_blender.face import beard, cells
 from training import beards, sources, spectacles
 from training.run import keep_memory
-from training.train_glasses import AREA, BATCH, CHECKED, RATE, doubt, lesson_of, taken
+from training.train_glasses import AREA, BATCH, CHECKED, RATE, Drawn, either_way, lesson_of, taken, validate
 from training.unet import UNet, begun, learn, options_of
 
 WORKERS = 2
@@ -48,7 +48,7 @@ def faces():
     return {name: values[chosen] for name, values in data.items()}
 
 
-class Grown(torch.utils.data.IterableDataset):
+class Grown(Drawn):
     """Samples (inputs (4, rows, columns), how far a beard covers each cell (1, ...), which are seen (1, ...)) without
     end."""
 
@@ -74,34 +74,7 @@ class Grown(torch.utils.data.IterableDataset):
         low, high = COVERED
         covered = np.clip((coarse(covered) - low) / (high - low), 0, 1) * known
         parts = inputs.transpose(2, 0, 1), covered[None], known[None]
-        if rng.random() < 0.5:
-            parts = [part[:, :, ::-1] for part in parts]
-        return tuple(np.ascontiguousarray(part, np.float32) for part in parts)
-
-    def __iter__(self):
-        worker = torch.utils.data.get_worker_info()
-        rng = np.random.default_rng([self.seed, worker.id if worker else 0])
-        while True:
-            yield self.sample(rng)
-
-
-@torch.no_grad()
-def validate(network, checked):
-    """On held-back faces: the loss, the share of covered cells that are found, of found ones that are, and of shaven
-    faces that are said to have a beard."""
-    network.eval()
-    inputs, covered, known = checked
-    logits = torch.cat([network(some) for some in inputs.split(BATCH)])
-    found, true = (logits > 0) & (known > 0), covered > 0.5
-    none = ~true.flatten(1).any(1)
-    surely = torch.sigmoid(logits[none]) * known[none]
-    wrong = np.array([beard.has_one(one[0].numpy()) for one in surely])
-    return {
-        "loss": doubt(logits, covered, known).item(),
-        "recall": (found & true).sum().item() / true.sum().item(),
-        "precision": (found & true).sum().item() / max(found.sum().item(), 1),
-        "shaven_wrong": wrong.mean().item(),
-    }
+        return either_way(rng, parts)
 
 
 def main():
@@ -116,7 +89,11 @@ def main():
     run = begun(options, network, BATCH)
     grown = Grown(data, False, run.step)
     print(f"{len(grown.points)} shaven faces, {len(held.points)} held back", flush=True)
-    learn(run, lesson_of(network), grown, WORKERS, lambda average: validate(average, checked), "beard")
+
+    def check(average):
+        return validate(average, checked, beard.has_one, "shaven_wrong")
+
+    learn(run, lesson_of(network), grown, WORKERS, check, "beard")
 
 
 if __name__ == "__main__":

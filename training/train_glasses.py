@@ -32,7 +32,24 @@ def bare():
     return {name: values[chosen] for name, values in data.items()}
 
 
-class Wearers(torch.utils.data.IterableDataset):
+class Drawn(torch.utils.data.IterableDataset):
+    """Samples without end, as `sample(rng)` draws them from a `seed`: (inputs, covered, known) each."""
+
+    def __iter__(self):
+        worker = torch.utils.data.get_worker_info()
+        rng = np.random.default_rng([self.seed, worker.id if worker else 0])
+        while True:
+            yield self.sample(rng)
+
+
+def either_way(rng, parts):
+    """The parts (k, rows, columns) of a sample, float32, or as often mirrored."""
+    if rng.random() < 0.5:
+        parts = [part[:, :, ::-1] for part in parts]
+    return tuple(np.ascontiguousarray(part, np.float32) for part in parts)
+
+
+class Wearers(Drawn):
     """Samples (inputs (INPUTS, ROWS, COLUMNS), how far glasses cover each cell (1, ...), which are seen (1, ...))
     without end."""
 
@@ -62,15 +79,7 @@ class Wearers(torch.utils.data.IterableDataset):
             covered = np.clip(COVERED * laid_out(changed, points), 0, 1) * known
         inputs = glasses.GRID.inputs_of(colours, known)
         parts = inputs.transpose(2, 0, 1), covered[None], known[None].astype(np.float32)
-        if rng.random() < 0.5:
-            parts = [part[:, :, ::-1] for part in parts]
-        return tuple(np.ascontiguousarray(part, np.float32) for part in parts)
-
-    def __iter__(self):
-        worker = torch.utils.data.get_worker_info()
-        rng = np.random.default_rng([self.seed, worker.id if worker else 0])
-        while True:
-            yield self.sample(rng)
+        return either_way(rng, parts)
 
 
 def laid_out(picture, points):
@@ -102,21 +111,21 @@ def doubt(logits, covered, known):
 
 
 @torch.no_grad()
-def validate(network, checked):
-    """On held-back faces: the loss, the share of covered cells that are found, of found ones that are, and of faces
-    without glasses that are said to wear some."""
+def validate(network, checked, says, wrongly):
+    """On held-back faces: the loss, the share of covered cells that are found, of found ones that are, and, by the name
+    `wrongly`, of bare faces of which the add-on `says` otherwise by how surely their cells (rows, columns) are."""
     network.eval()
     inputs, covered, known = checked
     logits = torch.cat([network(some) for some in inputs.split(BATCH)])
     found, true = (logits > 0) & (known > 0), covered > 0.5
     bare = ~true.flatten(1).any(1)
-    surely = (torch.sigmoid(logits) > glasses.WORN) & (known > 0)
-    wrong = surely[bare].flatten(1).sum(1) >= glasses.FEWEST
+    surely = torch.sigmoid(logits[bare, 0]) * known[bare, 0]
+    wrong = np.array([says(one.numpy()) for one in surely])
     return {
         "loss": doubt(logits, covered, known).item(),
         "recall": (found & true).sum().item() / true.sum().item(),
         "precision": (found & true).sum().item() / max(found.sum().item(), 1),
-        "bare_wrong": wrong.float().mean().item(),
+        wrongly: wrong.mean().item(),
     }
 
 
@@ -141,7 +150,11 @@ def main():
     run = begun(options, network, BATCH)
     wearers = Wearers(False, run.step)
     print(f"{len(wearers.data['names'])} faces, {len(held.data['names'])} held back", flush=True)
-    learn(run, lesson_of(network), wearers, WORKERS, lambda average: validate(average, checked), "glasses")
+
+    def check(average):
+        return validate(average, checked, glasses.worn, "bare_wrong")
+
+    learn(run, lesson_of(network), wearers, WORKERS, check, "glasses")
 
 
 if __name__ == "__main__":
