@@ -1,10 +1,10 @@
-"""Faces to put glasses and beards on: `python -m training.bare_faces`, for `training.train_glasses` and `train_beard`.
+"""Faces to put things on: `python -m training.bare_faces`, for `train_glasses`, `train_beard` and `train_cover`.
 
 Every well labelled portrait is cut out about the face. Writes `work/bare_faces.npz`: per face its `names`, the
 `pictures` (N, SIDE, SIDE, 3) uint8, where in them the cells are seen on which glasses are found, `points` (N, rows,
-columns, 2), below 0 where they are not, and those on which beards are, `lower` likewise, the `eyes` (N, 2, 3), the
-subject's left first, in metres of the head, and the head's `scale` (N,), `rotation` (N, 3, 3) and `centre` (N, 2) in
-the picture; `held_back` (N,).
+columns, 2), below 0 where they are not, likewise those on which beards are, `lower`, and those on which hats and hair
+over the face are, `whole`, the `eyes` (N, 2, 3), the subject's left first, in metres of the head, and the head's
+`scale` (N,), `rotation` (N, 3, 3) and `centre` (N, 2) in the picture; `held_back` (N,).
 """
 
 import argparse
@@ -14,15 +14,15 @@ import multiprocessing
 import cv2
 import numpy as np
 
-from synergy_blender.face import beard, glasses, head_model, reconstruct
+from synergy_blender.face import beard, cover, glasses, head_model, reconstruct
 from synergy_blender.face.pose import to_picture
 from synergy_blender.face.seen import View
 from synergy_blender.face.texels import texels_of
 from training import sources
 from training.skin_model import plain_surface
 
-SIDE, WIDE = 464, 0.23  # pixels and metres of a picture
-ABOUT = (0.0, -0.035, 0.03)  # its middle on the head, metres
+SIDE, WIDE = 544, 0.27  # pixels and metres of a picture
+ABOUT = (0.0, -0.02, 0.03)  # its middle on the head, metres
 SURE, SIZE = 0.9, 1024
 
 
@@ -44,7 +44,7 @@ def of_portrait(path, texels):
     view = View(part, vertices, texels)  # as large as it is: `SIDE` is below `SIZE`
     seen = view.project(texels, np.arange(len(texels.at)))
     points = {}
-    for name, grid in (("points", glasses.GRID), ("lower", beard.GRID)):
+    for name, grid in (("points", glasses.GRID), ("lower", beard.GRID), ("whole", cover.GRID)):
         where, known = grid.laid(seen.rows, seen.point + view.corner, texels)
         points[name] = np.where(known[..., None], where, -1).astype(np.float32)
     shape = model.vertices(face.identity, face.expression)

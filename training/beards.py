@@ -9,7 +9,7 @@ import numpy as np
 
 from synergy_blender.face import beard
 
-FINER = 3  # times, that pictures are finer than the cells of the beard's grid, each way
+FINER = 3  # times, that pictures are finer than the cells of a grid, each way
 KINDS = {"full": 0.35, "boxed": 0.15, "chin": 0.2, "lip": 0.1, "curtain": 0.05, "stubble": 0.15}
 # of hair: dark, brown, red, fair, grey and white: colours sRGB, how often, and the spread of their logarithms
 HAIR = np.array([[28, 24, 22], [75, 52, 38], [120, 68, 38], [150, 115, 75], [140, 138, 135], [215, 212, 206]])
@@ -31,7 +31,7 @@ def places():
     return np.meshgrid(across.astype(np.float32), up.astype(np.float32))
 
 
-def _noise(rng, shape, cells):
+def noise(rng, shape, cells):
     """Smooth noise (H, W) of deviation 1, so many cells along the longer side."""
     small = rng.normal(0, 1, (max(2, cells * shape[0] // shape[1]), cells)).astype(np.float32)
     return cv2.resize(small, shape[::-1], interpolation=cv2.INTER_CUBIC)
@@ -39,7 +39,7 @@ def _noise(rng, shape, cells):
 
 def _grows(rng, kind, across, up):
     """How thickly (H, W) 0..1 a beard of a kind grows at places of a face, metres."""
-    ragged = 0.0015 * _noise(rng, up.shape, 40) + 0.002 * _noise(rng, up.shape, 12)
+    ragged = 0.0015 * noise(rng, up.shape, 40) + 0.002 * noise(rng, up.shape, 12)
     soft = np.exp(rng.uniform(np.log(0.0006), np.log(0.004)))
     across, up = across + rng.normal(0, 0.0015), (up + rng.normal(0, 0.002)) * np.exp(rng.normal(0, 0.03))
     side = np.abs(across)
@@ -68,7 +68,7 @@ def _grows(rng, kind, across, up):
         if rng.random() < 0.25:  # a gap below the nose
             lip = lip * inside(side - rng.uniform(0.001, 0.005))
     found = np.maximum(np.maximum(lip, patch), below if kind != "lip" else 0)
-    thin = np.clip(1 + rng.uniform(0, 0.5) * _noise(rng, up.shape, 10), 0, 1)
+    thin = np.clip(1 + rng.uniform(0, 0.5) * noise(rng, up.shape, 10), 0, 1)
     return (found * lips * thin).astype(np.float32)
 
 
@@ -114,7 +114,7 @@ def draw(rng, picture, across, up):
     curled = rng.uniform(0, 1) ** 1.5
     tone, strands = _strands(rng, grows, across, long, curled)
     cover = np.maximum(under * grows, opaque * strands)
-    locks = rng.uniform(0, 0.4) * _noise(rng, up.shape, int(rng.integers(20, 60)))
+    locks = rng.uniform(0, 0.4) * noise(rng, up.shape, int(rng.integers(20, 60)))
     log = rng.uniform(0.1, 0.55) * tone * (strands > 0) + locks - rng.uniform(0, 0.5) * (strands == 0)
     colour = np.exp(log)[..., None] * base.astype(np.float32) * light[..., None] ** np.float32(rng.uniform(0.6, 1.1))
     drawn = picture + cover[..., None] * (colour.clip(0, 255) - picture)
@@ -131,8 +131,8 @@ def shadow(rng, picture, across, up):
         elif kind < 0.7:  # below the jaw
             distance = np.interp(np.abs(across), (0, 0.03, 0.09), (-0.105, -0.1, -0.07)) - up + rng.normal(0, 0.01)
         else:
-            distance = 0.015 * _noise(rng, up.shape, int(rng.integers(4, 14))) - rng.uniform(0, 0.012)
-        distance = distance + 0.002 * _noise(rng, up.shape, 16)
+            distance = 0.015 * noise(rng, up.shape, int(rng.integers(4, 14))) - rng.uniform(0, 0.012)
+        distance = distance + 0.002 * noise(rng, up.shape, 16)
         soft = np.exp(rng.uniform(np.log(0.0008), np.log(0.02)))
         dark = np.maximum(dark, rng.uniform(0.1, 1.4) / (1 + np.exp(-(distance / soft).clip(-30, 30))))
     tint = rng.normal(0, 0.08, 3) * rng.uniform(0, 1)

@@ -82,8 +82,9 @@ def size_of_zip():
 def start_up():
     script = (
         "import time, numpy; t = time.perf_counter();"
-        "from synergy_blender.face import albedo, beard, detector, glasses, head_model, network, refinement, skin\n"
-        "for part in (albedo, beard, detector, glasses, head_model, network, refinement): part.load()\n"
+        "from synergy_blender.face import albedo, beard, cover, detector, glasses\n"
+        "from synergy_blender.face import head_model, network, refinement, skin\n"
+        "for part in (albedo, beard, cover, detector, glasses, head_model, network, refinement): part.load()\n"
         "skin.usual(); print(time.perf_counter() - t)"
     )
     times = [

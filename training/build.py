@@ -115,7 +115,7 @@ def main():
             seed += 1
     for run in LAST:
         step("train_refinement", *run)
-    for module in ("export_refinement", "calibrate", "bare_faces", "train_glasses", "train_beard"):
+    for module in ("export_refinement", "calibrate", "bare_faces", "train_glasses", "train_beard", "train_cover"):
         step(module)
     step("train_glasses", *MORE_GLASSES)
     for module in ("skin_model", "even_skins", "train_albedo"):

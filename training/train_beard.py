@@ -35,9 +35,9 @@ def flattened(picture, points):
     return cv2.remap(cv2.GaussianBlur(picture, (0, 0), AREA), finer[..., 0], finer[..., 1], cv2.INTER_LINEAR)
 
 
-def coarse(values):
-    """The cells' means (rows, columns, ...) of values that are `beards.FINER` times as fine."""
-    return cv2.resize(values, (beard.GRID.columns, beard.GRID.rows), interpolation=cv2.INTER_AREA)
+def coarse(values, grid=beard.GRID):
+    """The means (rows, columns, ...) for a grid's cells of values that are `beards.FINER` times as fine."""
+    return cv2.resize(values, (grid.columns, grid.rows), interpolation=cv2.INTER_AREA)
 
 
 def faces():

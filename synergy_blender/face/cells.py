@@ -71,6 +71,21 @@ class Cells:
         logits = layers.unet(self.inputs_of(colours, known), weights, len(WIDTHS))[..., 0]
         return known / (1 + np.exp(-logits))
 
+    def uncovered(self, rows, texels, mask, mirrored=False):
+        """How far (m,) some `rows` of the texels are not where a mask (rows, columns) 0..1 shows something; `mirrored`
+        where they are taken from the other side."""
+        place = self.of(texels.places[rows])
+        flat = (mask[:, ::-1] if mirrored else mask).ravel()
+        return np.where(place >= 0, 1 - flat[np.maximum(place, 0)], 1).astype(np.float32)
+
+
+def wider(mask, by):
+    """A mask (rows, columns) with so many cells around what it shows."""
+    rows, columns = mask.shape
+    wide = np.pad(mask, by)
+    wide = np.max([wide[i : i + rows] for i in range(2 * by + 1)], axis=0)
+    return np.max([wide[:, j : j + columns] for j in range(2 * by + 1)], axis=0).astype(np.float32)
+
 
 def shapes():
     """Every weight of such a network by name, with its shape."""

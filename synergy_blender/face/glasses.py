@@ -6,8 +6,6 @@ of these, a reflection or a dark lens in the place of skin.
 
 from functools import lru_cache
 
-import numpy as np
-
 from . import assets, cells
 from .skin import ramp
 
@@ -39,9 +37,7 @@ def covered(rows, colours, texels):
     found = surely(colours, known)
     if not worn(found):
         return None
-    wide = np.pad(ramp(found, *SURE), WIDER)
-    wide = np.max([wide[i : i + GRID.rows] for i in range(2 * WIDER + 1)], axis=0)
-    return np.max([wide[:, j : j + GRID.columns] for j in range(2 * WIDER + 1)], axis=0).astype(np.float32)
+    return cells.wider(ramp(found, *SURE), WIDER)
 
 
 def surely(colours, known):
@@ -52,11 +48,3 @@ def surely(colours, known):
 def worn(found):
     """Whether a face wears glasses of which so much is found (rows, columns)."""
     return (found > WORN).sum() >= FEWEST
-
-
-def uncovered(rows, texels, mask, mirrored=False):
-    """How far some `rows` (m,) of the texels are not under the glasses that a mask (rows, columns) shows; `mirrored`
-    where they are taken from the other side."""
-    place = GRID.of(texels.places[rows])
-    flat = (mask[:, ::-1] if mirrored else mask).ravel()
-    return np.where(place >= 0, 1 - flat[np.maximum(place, 0)], 1).astype(np.float32)

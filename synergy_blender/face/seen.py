@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import beard, crop, glasses, raster
+from . import beard, cover, crop, glasses, raster
 from .skin import ramp
 from .texels import brightness, carry, in_blocks
 
@@ -55,22 +55,28 @@ def look(image, vertices, texels):
     before = _before_backdrop(view)
     here = view.project(texels, np.arange(len(texels.at)))
     some = slice(None, None, max(1, len(here.rows) // CELL_SAMPLES))
-    worn = glasses.covered(here.rows[some], here.colour[some], texels)
+    worn, hidden = (one.covered(here.rows[some], here.colour[some], texels) for one in (glasses, cover))
     grown = beard.grown(here.rows[some], here.colour[some], texels)
 
+    def bearded(seen, mirrored):
+        if grown is None:
+            return np.float32(0)
+        return carry((grown[texels.surface.partner] if mirrored else grown)[:, None], texels, seen.rows)[:, 0]
+
     def bare(seen, mirrored=False):
-        if worn is None:
-            return seen
-        return replace(seen, trust=seen.trust * glasses.uncovered(seen.rows, texels, worn, mirrored))
+        trust = seen.trust
+        if worn is not None:
+            trust = trust * glasses.GRID.uncovered(seen.rows, texels, worn, mirrored)
+        if hidden is not None:
+            free = cover.GRID.uncovered(seen.rows, texels, hidden, mirrored)
+            trust = trust * np.maximum(free, bearded(seen, mirrored))
+        return replace(seen, trust=trust)
 
     here = bare(here)
     skin, cheeks = cheeks_of(telling(here, texels), texels)
 
     def believed(seen, mirrored=False):
-        like = _like_skin(seen, skin, texels)
-        if grown is not None:
-            hair = grown[texels.surface.partner] if mirrored else grown
-            like = np.maximum(like, carry(hair[:, None], texels, seen.rows)[:, 0])
+        like = np.maximum(_like_skin(seen, skin, texels), bearded(seen, mirrored))
         y = texels.places[seen.rows, 1]
         like *= np.clip((y - NECK[0]) / (NECK[1] - NECK[0]), 0, 1)  # below, clothes are seen more often than skin
         return doubted(seen, seen.trust * like * before(seen, texels), texels)

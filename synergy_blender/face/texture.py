@@ -103,12 +103,17 @@ def synthesise(looks, texels):
 def _usual(known, share, cheeks, surface):
     """The log colours (V, 3) of a head with such cheeks (3,), and with hair as that whose colours are `known` (V, 3),
     where the `share` (V,) of them that was seen is not nothing; and by how much hair differs (3,), or None."""
-    usual, hairy = np.log(cheeks * surface.usual), surface.hairy
+    usual, hairy, skin = np.log(cheeks * surface.usual), surface.hairy, np.log(cheeks)
     seen = np.log(np.maximum(known[(share > HAIR_SHARE) & (hairy > 0.8)], 4))
-    if len(seen) < HAIR_ENOUGH:
+    brows = np.log(np.maximum(known[(share > 0.5) & (_brows(surface) > 0.5)], 4))
+    if len(seen) >= HAIR_ENOUGH:
+        colour = _of_hair(seen, skin)
+    elif len(brows) >= HAIR_ENOUGH:  # under a hat, or beyond the photo
+        off = np.median(brows, axis=0) - skin
+        colour = skin + off + (1 / BROW_OF_HAIR - 1) * off.mean()
+    else:
         return usual, None
-    colour = _of_hair(seen, np.log(cheeks))
-    hair = colour - np.log(cheeks)
+    hair = colour - skin
     usual += _brows(surface)[:, None] * min(0, BROW_OF_HAIR * hair.mean() - BROW)
     return usual + hairy[:, None] * (colour - usual), hair
 

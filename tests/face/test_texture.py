@@ -8,6 +8,7 @@ from skimage import data
 from synergy_blender.face import (
     albedo,
     beard,
+    cover,
     glasses,
     head_model,
     pose,
@@ -115,6 +116,30 @@ def test_behind_dark_lenses_there_is_skin(astronaut):
     assert skin[beside].mean() > 0.7 * skin[cheeks].mean()
 
 
+def test_under_a_band_and_a_fringe_there_is_skin(astronaut):
+    picture, face, _ = astronaut
+    about = texels.texels_of(512)
+    x, y, z = about.places.T
+    band = (y > 0.03 + 0.1 * x) & (y < 0.05 + 0.1 * x) & (z > -0.04)
+    locks = (y > 0.012 + 0.012 * np.abs(np.sin(260 * x))) & (y < 0.06) & (x < -0.005) & (x > -0.06) & (z > -0.04)
+    strands = np.exp(0.35 * np.cos(2500 * x[locks] + 200 * y[locks]))[:, None]
+    cheeks = (np.abs(np.abs(x) - 0.033) < 0.008) & (np.abs(y + 0.035) < 0.006) & (z > 0)
+    over = {
+        "band": (band, lambda skin: np.tile([30, 60, 130], (len(skin), 1)), 1.4),
+        "fringe": (locks, lambda skin: np.array([62, 44, 34]) * strands, 1.2),
+    }
+    for name, (here, change, unlike) in over.items():
+        photo = painted_over(picture, face, about, here, change)
+        shown = seen.View(photo, face.vertices, about).project(about, np.arange(len(about.at)))
+        free = cover.GRID.uncovered(shown.rows, about, cover.covered(shown.rows, shown.colour, about))
+        middle = here & (np.abs(x) < 0.04) & (y > 0.025) & (y < 0.045)
+        assert free[middle[shown.rows]].mean() < 0.2 and free[cheeks[shown.rows]].mean() > 0.95, name
+        for delit in (0.0, 1.0):
+            skin = np.log(skin_texture([(photo, face.vertices)], 512, delit).reshape(-1, 3) + 1.0)
+            off = skin[about.at[cheeks]].mean(0) - skin[about.at[middle]].mean(0)
+            assert np.abs(off[0] - off[2] if name == "band" else off.mean()) < 0.25 * unlike, name
+
+
 @pytest.fixture(scope="module", params=[(78, 54, 40), (40, 36, 34), (215, 212, 208)])
 def jaw(astronaut, request):
     """The astronaut with a curly beard of a colour on jaw and chin, and with a dark shadow there; and whether each of
@@ -171,7 +196,13 @@ def test_a_beard_stays_and_a_shadow_goes_with_the_light(astronaut, jaw):
     assert np.abs(bare - with_shadow).max() < 0.25 and kept > 0.38
 
 
-def test_hair_is_not_taken_for_a_backdrop_of_its_colour(astronaut):
+@pytest.fixture
+def nothing_before_it(monkeypatch):
+    """Nothing is taken for a hat, or for hair over the face."""
+    monkeypatch.setattr(cover, "covered", lambda *seen: None)
+
+
+def test_hair_is_not_taken_for_a_backdrop_of_its_colour(astronaut, nothing_before_it):
     picture, face, _ = astronaut
     head = surface.bundled()
     index, weights = raster.rasterize(face.vertices[:, :2], head.triangles, 512, 512, face.vertices[:, 2])
@@ -184,7 +215,7 @@ def test_hair_is_not_taken_for_a_backdrop_of_its_colour(astronaut):
     assert scalp[grown].mean() < 50
 
 
-def test_before_an_uneven_backdrop_hair_at_the_outline_is_doubted(astronaut):
+def test_before_an_uneven_backdrop_hair_at_the_outline_is_doubted(astronaut, nothing_before_it):
     picture, face, _ = astronaut
     index, _ = raster.rasterize(face.vertices[:, :2], surface.bundled().triangles, 512, 512, face.vertices[:, 2])
     lights = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).repeat(8, 0).repeat(8, 1)
@@ -281,7 +312,9 @@ def test_what_a_hard_shadow_darkens_is_as_light_as_the_other_side(astronaut):
     assert left_over_right(dark, 1.0) > 0.8 * left_over_right(picture, 1.0)
 
 
-def test_where_a_hard_shadow_ends_no_line_is_left_and_fine_lines_of_the_skin_are(astronaut, monkeypatch):
+def test_where_a_hard_shadow_ends_no_line_is_left_and_fine_lines_of_the_skin_are(
+    astronaut, nothing_before_it, monkeypatch
+):
     monkeypatch.setattr(glasses, "covered", lambda *seen: None)  # a line right across the nose may be a frame's
     picture, face, _ = astronaut
     columns, rows = np.meshgrid(np.arange(512) + 0.5, np.arange(512) + 0.5)
@@ -427,6 +460,19 @@ def test_brows_that_no_photo_shows_are_as_dark_as_hair_lets_expect():
     assert brow.sum() > 20 and (black[brow] < plain[brow] - 0.3).all()
     np.testing.assert_allclose(fair[brow], plain[brow])
     np.testing.assert_allclose(black[elsewhere], plain[elsewhere])
+
+
+def test_hair_that_a_hat_hides_is_as_dark_as_brows_let_expect():
+    head, cheeks = surface.bundled(), np.array([200.0, 160, 140])
+    brows = texture._brows(head) > 0.5
+
+    def hair(colour):
+        known = np.where(brows[:, None], colour, 0).astype(np.float32)
+        return texture._usual(known, brows.astype(float), cheeks, head)[1]
+
+    dark, skin = hair([90.0, 70, 60]), hair(cheeks)
+    assert (dark < -1.2).all() and np.abs(skin).max() < 1e-6
+    assert texture._usual(np.zeros((len(brows), 3), np.float32), np.zeros(len(brows)), cheeks, head)[1] is None
 
 
 def test_a_bright_patch_on_a_cheek_is_taken_for_light(astronaut, monkeypatch):
