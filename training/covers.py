@@ -160,8 +160,8 @@ def _light_on(picture):
 
 
 def _shaded(rng, picture, covered, most):
-    """A picture with the shadow on it of what will cover it (H, W), and how far (H, W) 0..1 that is so deep that skin is
-    not to be told from it."""
+    """A picture with the shadow on it of what will cover it (H, W), and how far (H, W) 0..1 that is too deep to
+    tell skin from it."""
     soft = np.exp(rng.uniform(np.log(1.5), np.log(12)))
     move = np.float32([[1, 0, rng.normal(0, 4)], [0, 1, rng.uniform(0, 9)]])
     dark = rng.uniform(0, most) * cv2.GaussianBlur(cv2.warpAffine(covered, move, covered.shape[::-1]), (0, 0), soft)
