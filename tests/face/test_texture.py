@@ -348,7 +348,7 @@ def test_where_a_hard_shadow_ends_no_line_is_left_and_fine_lines_of_the_skin_are
     assert kept > 0.9 * depth() > 0.2
 
 
-def test_what_shines_in_at_the_outline_of_a_turned_face_is_not_taken(astronaut, monkeypatch):
+def test_what_shines_in_at_the_outline_of_a_turned_face_is_not_taken(astronaut, nothing_before_it, monkeypatch):
     _, face, skin = astronaut
     head, about = surface.bundled(), texels.texels_of(512)
     every = np.ones(len(about.at), np.float32)
