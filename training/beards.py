@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from synergy_blender.face import beard
+from training.laid_faces import FINER
 
-FINER = 3  # times, that pictures are finer than the cells of a grid, each way
 KINDS = {"full": 0.35, "boxed": 0.15, "chin": 0.2, "lip": 0.1, "curtain": 0.05, "stubble": 0.15}
 # of hair: dark, brown, red, fair, grey and white: colours sRGB, how often, and the spread of their logarithms
 HAIR = np.array([[28, 24, 22], [75, 52, 38], [120, 68, 38], [150, 115, 75], [140, 138, 135], [215, 212, 206]])
@@ -21,14 +21,6 @@ EDGE = ((0, 0.02, 0.032, 0.05, 0.075, 0.1, 0.115), (-0.083, -0.08, -0.062, -0.05
 LIP = ((0, 0.006, 0.018, 0.03, 0.036), (-0.0495, -0.0485, -0.051, -0.06, -0.072))  # a moustache's upper edge
 MOUTH = 0.0265, 0.0095, -0.0665  # half its width, half its height, and where it is
 CHIN = 0.026, 0.036  # half the width of a beard about the chin, metres, at least and at most
-
-
-def places():
-    """Metres across and up (H, W) of a picture's pixels."""
-    grid = beard.GRID
-    across = grid.left + (np.arange(grid.columns * FINER) + 0.5) * grid.right / FINER
-    up = grid.top - (np.arange(grid.rows * FINER) + 0.5) * grid.down / FINER
-    return np.meshgrid(across.astype(np.float32), up.astype(np.float32))
 
 
 def noise(rng, shape, cells):

@@ -12,7 +12,8 @@ import numpy as np
 
 from synergy_blender.face import cover
 from synergy_blender.face.texels import carry, texels_of
-from training.beards import FINER, HAIR, SHARES, noise
+from training.beards import HAIR, SHARES, noise
+from training.laid_faces import FINER
 from training.skin_model import plain_surface
 
 PIXEL = (cover.GRID.down + cover.GRID.right) / 2 / FINER  # metres, about
@@ -26,14 +27,6 @@ TONES, PARTS = 8, 16  # different tones of strands, and straight parts of each
 HAIRLINE = (0, 0.03, 0.055, 0.075, 0.09, 0.112), (0.062, 0.06, 0.052, 0.036, 0.02, 0.014)  # metres across and up
 DEEP = 0.12, 0.35  # by how much (log) a shadow is darker that is a little, and surely, deep
 TINTS = 50, 235  # of 255, of hats and things: what is black about the head is rather hair
-
-
-def places():
-    """Metres across and up (H, W) of a picture's pixels."""
-    grid = cover.GRID
-    across = grid.left + (np.arange(grid.columns * FINER) + 0.5) * grid.right / FINER
-    up = grid.top - (np.arange(grid.rows * FINER) + 0.5) * grid.down / FINER
-    return np.meshgrid(across.astype(np.float32), up.astype(np.float32))
 
 
 @lru_cache(maxsize=1)

@@ -33,7 +33,7 @@ def bare():
 
 
 class Drawn(torch.utils.data.IterableDataset):
-    """Samples without end, as `sample(rng)` draws them from a `seed`: (inputs, covered, known) each."""
+    """Samples without end, as `sample(rng)` draws them from a `seed`: (inputs, covered, known); of `count` faces."""
 
     def __iter__(self):
         worker = torch.utils.data.get_worker_info()
@@ -56,10 +56,10 @@ class Wearers(Drawn):
     def __init__(self, held_back, seed):
         data = bare()
         self.data = {name: values[data["held_back"] == held_back] for name, values in data.items()}
-        self.seed = seed
+        self.seed, self.count = seed, len(self.data["names"])
 
     def sample(self, rng):
-        k = rng.integers(len(self.data["names"]))
+        k = rng.integers(self.count)
         eyes, scale, rotation, centre, points = (
             self.data[name][k] for name in ("eyes", "scale", "rotation", "centre", "points")
         )
@@ -139,23 +139,26 @@ def lesson_of(network):
     return lesson
 
 
-def main():
-    options = options_of(__doc__.splitlines()[0], "glasses", 80_000, RATE)
+def train(description, asset, samples, lessons, workers, says, wrongly):
+    """Let a network over a grid's cells learn from the Drawn `lessons(held_back, seed)` and write the add-on's asset,
+    as the command line says, else from so many `samples`, which `workers` processes draw; `says` and `wrongly` as for
+    `validate`."""
+    options = options_of(description, asset, samples, RATE)
     keep_memory()
     cv2.setNumThreads(1)  # its threads do not survive the fork of those that draw
     torch.manual_seed(0)
-    held, rng = Wearers(True, 1), np.random.default_rng(7)
+    held, rng = lessons(True, 1), np.random.default_rng(7)
     checked = torch.utils.data.default_collate([held.sample(rng) for _ in range(CHECKED)])
     network = UNet(cells.INPUTS, cells.WIDTHS, cells.FINE, 1)
     run = begun(options, network, BATCH)
-    wearers = Wearers(False, run.step)
-    print(f"{len(wearers.data['names'])} faces, {len(held.data['names'])} held back", flush=True)
+    learned = lessons(False, run.step)
+    print(f"{learned.count} faces, {held.count} held back", flush=True)
 
     def check(average):
-        return validate(average, checked, glasses.worn, "bare_wrong")
+        return validate(average, checked, says, wrongly)
 
-    learn(run, lesson_of(network), wearers, WORKERS, check, "glasses")
+    learn(run, lesson_of(network), learned, workers, check, asset)
 
 
 if __name__ == "__main__":
-    main()
+    train(__doc__.splitlines()[0], "glasses", 80_000, Wearers, WORKERS, glasses.worn, "bare_wrong")
