@@ -13,6 +13,7 @@ from synergy_blender.face.surface import in_triangles
 SYMMETRY = 1e-6  # metres
 PENETRATION = 0.5e-3  # metres of an eyelid into an eyeball
 STRETCH = 4.0
+INCISOR, LIP = 0.004, (0.010, 0.014)  # metres: half the width that is looked at; how thick lips are
 INSIDE_LIDS = 2  # loops of the lids' thickness
 FACE = (-0.055, -0.125, 0.09)  # before the ears (depth), from under the chin to the hairline (heights), metres
 TOUCHING = ("mouth_bag", "lips", "eyelid_left", "eyelid_right")  # parts of the skin that may touch one another
@@ -183,9 +184,10 @@ def sidedness(model, partner):
 
 
 def through_teeth(model, vertices):
-    """Whether the teeth come through the skin outside of the mouth."""
+    """Whether the teeth come through the skin outside of the mouth, whose bag begins a quad behind where lips meet."""
     teeth = np.concatenate([model.groups["teeth_upper"], model.groups["teeth_lower"]])
-    outer = np.setdiff1d(model.groups["skin"], model.groups["mouth_bag"])
+    within = np.isin(model.faces, model.groups["mouth_bag"]).any(1) & np.isin(model.faces, model.groups["skin"]).all(1)
+    outer = np.setdiff1d(model.groups["skin"], model.faces[within])
 
     def tree(rows):
         quads = model.faces[np.isin(model.faces, rows).all(1)]
@@ -193,6 +195,17 @@ def through_teeth(model, vertices):
         return BVHTree.FromPolygons(vertices.tolist(), triangles.tolist(), all_triangles=True, epsilon=0.0)
 
     return len(tree(teeth).overlap(tree(outer)))
+
+
+def lips_before_teeth(model):
+    """How far, in metres, the upper and the lower lip reach before the incisors."""
+    middle = np.abs(model.mean[:, 0]) < INCISOR
+
+    def front(part):
+        rows = model.groups[part]
+        return model.mean[rows[middle[rows]], 2].max()
+
+    return front("upper_lip") - front("teeth_upper"), front("lower_lip") - front("teeth_lower")
 
 
 def measure(model):
@@ -237,6 +250,9 @@ def measure(model):
     figure("shapes whose skin cuts into itself", text, "0", not cut)
     text = f"{len(bitten)}" + "".join(f", {name}" for name in bitten[:4])
     figure("shapes whose teeth come through the skin", text, "0", not bitten)
+    upper, lower = lips_before_teeth(model)
+    close = LIP[0] <= min(upper, lower) and max(upper, lower) <= LIP[1]
+    figure("lips before the teeth", f"{1000 * upper:.1f} and {1000 * lower:.1f} mm", "10 to 14 mm", close)
     name = max(deep, key=deep.get)
     figure("eyelid inside eyeball", f"{1000 * deep[name]:.2f} mm ({name})", "<= 0.5 mm", deep[name] <= PENETRATION)
     overlap = uv_overlap(model)

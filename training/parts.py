@@ -4,7 +4,7 @@ import numpy as np
 
 from training.expressions import smooth_step
 
-TEETH_BACK = 0.93  # the source's teeth touch the lips
+TEETH_FORWARD = {True: 0.0024, False: 0.0022}  # metres before the source's, whose lips are 3 mm nearer; upper and lower
 # Polar angles of the eyeball's rings, in radians from its front, and what lies inside them
 PUPIL, IRIS = 0.14, 0.40
 BALL_RINGS = (PUPIL, 0.23, 0.32, IRIS, 0.46, 0.62, 0.85, 1.1, 1.4, 1.8, 2.2, 2.6)
@@ -68,26 +68,27 @@ PROFILE = (
     ("teeth", 0.72, -0.0004), ("teeth", 0.95, -0.0012), ("teeth", 1.0, -0.0018), ("teeth", 0.98, -0.0034),
     ("teeth", 0.7, -0.0055), ("gums", 1 - CROWN, -0.0075), ("gums", 0.25, -0.0085), ("gums", 0.0, -0.0085),
 )  # fmt: skip
-UPPER_DOWN, LOWER_DOWN = 0.003, 0.003  # metres below the source's: smiles show the upper teeth
-FULL_ARCH = 1.35  # radians from the middle to the last tooth, of the ellipse they stand on
+UPPER_DOWN, LOWER_DOWN = 0.0035, 0.0045  # metres below the source's: smiles show the upper teeth
+FULL_ARCH, SQUARE = 1.35, 2.4  # of the superellipse they stand on: radians to the last tooth, exponent
 
 
 def teeth(upper, points):
     """A row of teeth in its gum that fits the box of `points`: vertices, quads, materials, flat map (F, 4, 2)."""
     low, high = points.min(0), points.max(0)
-    width, depth = (high[0] - low[0]) / 2 * 0.86, (high[2] - low[2]) * TEETH_BACK
+    width, depth = (high[0] - low[0]) / 2 * 0.86, high[2] - low[2] + TEETH_FORWARD[upper]
     # places along the arch by arc length: every tooth takes its share, and starts and ends with a gap
     fine = np.linspace(0, FULL_ARCH, 400)
-    arc = np.concatenate([[0], np.cumsum(np.hypot(np.diff(width * np.sin(fine)), np.diff(depth * np.cos(fine))))])
+    x, z = width * np.sin(fine) ** (2 / SQUARE), depth * np.cos(fine) ** (2 / SQUARE)
+    arc = np.concatenate([[0], np.cumsum(np.hypot(np.diff(x), np.diff(z)))])
     ends = np.concatenate([[0], np.cumsum(TEETH[upper])]) / sum(TEETH[upper]) * arc[-1]
     across = (1 - np.cos(np.pi * np.linspace(0, 1, ACROSS + 1))) / 2  # closer together towards the gaps
     half = np.unique(np.concatenate([a + (b - a) * across for a, b in zip(ends, ends[1:], strict=False)]).round(9))
     between = np.isclose(half[:, None], ends).any(1)
     half, between = np.concatenate([-half[:0:-1], half]), np.concatenate([between[:0:-1], between])
-    theta = np.sign(half) * np.interp(np.abs(half), arc, fine)
-    out = np.column_stack([np.sin(theta) / width, np.cos(theta) / depth])
+    line = np.column_stack([np.sign(half) * np.interp(np.abs(half), arc, x), np.interp(np.abs(half), arc, z)])
+    out = np.sign(line) * np.abs(line / [width, depth]) ** (SQUARE - 1) / [width, depth]
     out /= np.linalg.norm(out, axis=1, keepdims=True)
-    line = np.column_stack([width * np.sin(theta), low[2] + depth * np.cos(theta)])
+    line += [0, low[2]]
     root, edge = (high[1], low[1] - UPPER_DOWN) if upper else (low[1], high[1] - LOWER_DOWN)
     down = np.sign(edge - root)
     vertices = []
@@ -99,7 +100,7 @@ def teeth(upper, points):
         y = y + down * np.where(between, (-NOTCH if height > 0.9 else PAPILLA * (0.3 < height < 0.6)), 0)
         flat = line + out * (outwards - gap)[:, None]
         vertices.append(np.column_stack([flat[:, 0], y + np.zeros(len(flat)), flat[:, 1]]))
-    count, rings = len(theta), len(PROFILE)
+    count, rings = len(line), len(PROFILE)
     number = np.arange(count * rings).reshape(count, rings)
     quads, materials, uv = [], [], []
     square = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], float)
