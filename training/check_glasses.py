@@ -17,7 +17,7 @@ def main():
     for picture, points in zip(data["pictures"], data["points"], strict=True):
         known = points[..., 0] >= 0
         colours = laid_out(picture.astype(np.float32), points - np.float32(0.5))
-        found.append(glasses.worn(glasses.surely(colours, known)))
+        found.append(glasses.worn(glasses.GRID.surely(colours, known)))
     found = np.array(found)
     for name, some in (("trained on", ~held_back), ("held back", held_back)):
         print(

@@ -52,7 +52,7 @@ def check(finder, points, says, with_it, without, those):
     for k in np.flatnonzero(yes | no):
         known = where[k][..., 0] >= 0
         colours = coarse(flattened(pictures[k].astype(np.float32), where[k] - np.float32(0.5)), finder.GRID)
-        found[k] = says(finder.surely(colours, known))
+        found[k] = says(finder.GRID.surely(colours, known))
     print(f"found on {found[yes].sum()} of {yes.sum()} {those[0]}")
     for name, some in (("trained on", ~data["held_back"]), ("held back", data["held_back"])):
         print(f"{name}: found on {found[no & some].sum()} of {(no & some).sum()} {those[1]}")

@@ -4,24 +4,16 @@ On a grid over the mean head's face, laid flat, it says how surely each cell sho
 a shadow, hair that hangs there or clothes.
 """
 
-from functools import lru_cache
-
 import numpy as np
 
-from . import assets, cells, chart
+from . import cells, chart
 from .skin import ramp
 
 LEVEL = slice(3, 36), slice(42, 86)  # rows and columns of cheeks and nose
-GRID = cells.Cells(96, 128, 0.005, -0.112, 0.00135, 0.00175, -0.09, LEVEL, chart.places)
+GRID = cells.Cells("beard", 96, 128, 0.005, -0.112, 0.00135, 0.00175, -0.09, LEVEL, chart.places)
 # rows and columns of lip and chin; how surely cells show a beard there where a face has one, and how many do at least
 MIDDLE, GROWN, FEWEST = (slice(41, 81), slice(44, 84)), 0.6, 100
 SURE = 0.3, 0.6  # how surely cells of such a face must show it to be a little, and wholly of it
-
-
-@lru_cache(maxsize=1)
-def load():
-    """The arrays of beard.npz. Raises assets.AssetError."""
-    return assets.weights("beard", cells.shapes())
 
 
 def grown(rows, colours, texels):
@@ -30,16 +22,11 @@ def grown(rows, colours, texels):
     colours, known = GRID.laid(rows, colours, texels)
     if known.sum() < FEWEST:
         return None
-    found = surely(colours, known)
+    found = GRID.surely(colours, known)
     if not has_one(found):
         return None
     place = GRID.of(texels.surface.mean)
     return np.where(place >= 0, ramp(found, *SURE).ravel()[np.maximum(place, 0)], 0).astype(np.float32)
-
-
-def surely(colours, known):
-    """How surely 0..1 the GRID's cells of such colours show a beard, where those are known."""
-    return GRID.surely(colours, known, load())
 
 
 def has_one(found):

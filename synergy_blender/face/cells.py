@@ -1,15 +1,16 @@
 """Grids over the mean head's face, on which small networks find what covers the skin.
 
-What is seen of the head is laid on the cells: there glasses and beards lie alike on all faces. From its colours a U-Net
-(Ronneberger et al., 2015) says how surely each cell shows what it has learned to find.
+What is seen of the head is laid on the cells: there glasses, beards and fringes lie alike on all faces. From its
+colours a U-Net (Ronneberger et al., 2015) says how surely each cell shows what it has learned to find.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
-from . import layers
+from . import assets, layers
 
 FAR = -3.0, 2.0  # of log colours from their level: what is darker or brighter is not told apart
 AROUND = 4  # neighbours that are known of a cell that is taken to be as they are
@@ -18,10 +19,12 @@ INPUTS, WIDTHS, FINE = 4, (16, 24, 32, 48), 12  # log colours and whether they a
 
 @dataclass(frozen=True)
 class Cells:
-    """`rows` by `columns` cells, `down` by `right` metres each, whose corner lies so far up at `top` and across at
-    `left`; `flat` gives places (m, 3) of the mean head as metres across and up (m, 2); those deeper than `deepest`,
-    metres, are not on it. The colour of the rows and columns of `level` is what the others are told over."""
+    """Where the network NAME.npz looks: `rows` by `columns` cells, `down` by `right` metres each, whose corner lies so
+    far up at `top` and across at `left`; `flat` gives places (m, 3) of the mean head as metres across and up (m, 2);
+    those deeper than `deepest`, metres, are not on it. The colour of the rows and columns of `level` is what the others
+    are told over."""
 
+    name: str
     rows: int
     columns: int
     top: float
@@ -65,10 +68,10 @@ class Cells:
         log = (log - level).clip(*FAR) * known[..., None]
         return np.concatenate([log, known[..., None].astype(np.float32)], 2)
 
-    def surely(self, colours, known, weights):
-        """How surely (rows, columns) 0..1 cells of such colours (rows, columns, 3) show what a network with such
-        weights finds, where those are known."""
-        logits = layers.unet(self.inputs_of(colours, known), weights, len(WIDTHS))[..., 0]
+    def surely(self, colours, known):
+        """How surely (rows, columns) 0..1 cells of such colours (rows, columns, 3) show what is to be found, where
+        those are known."""
+        logits = layers.unet(self.inputs_of(colours, known), weights(self.name), len(WIDTHS))[..., 0]
         return known / (1 + np.exp(-logits))
 
     def uncovered(self, rows, texels, mask, mirrored=False):
@@ -77,6 +80,12 @@ class Cells:
         place = self.of(texels.places[rows])
         flat = (mask[:, ::-1] if mirrored else mask).ravel()
         return np.where(place >= 0, 1 - flat[np.maximum(place, 0)], 1).astype(np.float32)
+
+
+@lru_cache
+def weights(name):
+    """The arrays of NAME.npz, read once. Raises assets.AssetError."""
+    return assets.weights(name, shapes())
 
 
 def wider(mask, by):

@@ -5,23 +5,15 @@ On a grid over the mean head's face and the scalp above, laid flat, it says how 
 hair where it grows, beards and glasses are none.
 """
 
-from functools import lru_cache
-
-from . import assets, cells, chart
+from . import cells, chart
 from .skin import ramp
 
 LEVEL = slice(53, 87), slice(42, 86)  # rows and columns of cheeks and nose
-GRID = cells.Cells(112, 128, 0.095, -0.112, 0.0018, 0.00175, -0.09, LEVEL, chart.places)
+GRID = cells.Cells("cover", 112, 128, 0.095, -0.112, 0.0018, 0.00175, -0.09, LEVEL, chart.places)
 FEWEST = 100  # cells that must be seen
 MOST = 0.6  # of cheeks and nose that can be hidden: more is none, but a photo that shows too little
 SURE = 0.25, 0.5  # how surely cells must show it to be doubted, and to be left out
 WIDER = 2  # cells around what is found that it may cover as well
-
-
-@lru_cache(maxsize=1)
-def load():
-    """The arrays of cover.npz. Raises assets.AssetError."""
-    return assets.weights("cover", cells.shapes())
 
 
 def covered(rows, colours, texels):
@@ -30,12 +22,7 @@ def covered(rows, colours, texels):
     colours, known = GRID.laid(rows, colours, texels)
     if known.sum() < FEWEST:
         return None
-    found = ramp(surely(colours, known), *SURE)
+    found = ramp(GRID.surely(colours, known), *SURE)
     if found[LEVEL].sum() > MOST * known[LEVEL].sum():
         return None
     return cells.wider(found, WIDER)
-
-
-def surely(colours, known):
-    """How surely 0..1 the GRID's cells of such colours show what hides the head, where those are known."""
-    return GRID.surely(colours, known, load())

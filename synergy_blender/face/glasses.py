@@ -4,9 +4,7 @@ On a grid over the mean head's face, a millimetre a cell, it says how surely eac
 of these, a reflection or a dark lens in the place of skin.
 """
 
-from functools import lru_cache
-
-from . import assets, cells
+from . import cells
 from .skin import ramp
 
 LEVEL = slice(58, 90), slice(40, 120)  # rows and columns of cheeks and nose
@@ -19,13 +17,7 @@ def _ahead(places):
     return places[:, :2]
 
 
-GRID = cells.Cells(96, 160, 0.05, -0.08, 0.001, 0.001, -0.05, LEVEL, _ahead)
-
-
-@lru_cache(maxsize=1)
-def load():
-    """The arrays of glasses.npz. Raises assets.AssetError."""
-    return assets.weights("glasses", cells.shapes())
+GRID = cells.Cells("glasses", 96, 160, 0.05, -0.08, 0.001, 0.001, -0.05, LEVEL, _ahead)
 
 
 def covered(rows, colours, texels):
@@ -34,15 +26,10 @@ def covered(rows, colours, texels):
     colours, known = GRID.laid(rows, colours, texels)
     if known.sum() < FEWEST:
         return None
-    found = surely(colours, known)
+    found = GRID.surely(colours, known)
     if not worn(found):
         return None
     return cells.wider(ramp(found, *SURE), WIDER)
-
-
-def surely(colours, known):
-    """How surely 0..1 the GRID's cells of such colours show glasses, where those are known."""
-    return GRID.surely(colours, known, load())
 
 
 def worn(found):

@@ -1,15 +1,18 @@
 """The add-on's preferences: what it runs on, under which licence, and how new heads are made."""
 
+from functools import partial
+
 import bpy
 from bpy.props import EnumProperty, FloatProperty
 
 from .. import engine, log, official
-from ..face import AssetError, albedo, assets, beard, detector, glasses, head_model, network, refinement, skin
+from ..face import AssetError, albedo, assets, cells, detector, head_model, network, refinement, skin
 from . import imports
 
 # the add-on's module: this package, or the extension around it
 PACKAGE = __package__.rsplit(".", 1)[0]
 EXTENSION = PACKAGE.rsplit(".", 1)[0] if PACKAGE.startswith("bl_ext.") else PACKAGE
+FINDERS = ("Glasses", "glasses"), ("Beards", "beard"), ("Hair and Hats", "cover")
 PARTS = (
     ("Head model", "head_model.npz", head_model.load),
     ("SynergyNet", "synergynet.npz", network.load),
@@ -17,8 +20,7 @@ PARTS = (
     ("Face detector", "detector.npz", detector.load),
     ("Skin", "skin.npz", skin.usual),
     ("Light", "albedo.npz", albedo.load),
-    ("Glasses", "glasses.npz", glasses.load),
-    ("Beards", "beard.npz", beard.load),
+    *((name, f"{file}.npz", partial(cells.weights, file)) for name, file in FINDERS),
 )
 
 
