@@ -10,10 +10,12 @@ import numpy as np
 
 from training import sources
 from training.embed_landmarks import IBUG_68
+from training.expressions import NAMES
 
 LANDMARK_SIGMA = 0.001  # metres, of one point on the face
 INDEPENDENT_POINTS = 110  # what MediaPipe's 470 correlated points are worth
 EXPRESSION_SIGMA = 0.3
+JAW = NAMES.index("jawOpen")
 IRIS = np.array([468, 473])  # MediaPipe's iris centres: right, left
 
 
@@ -82,8 +84,19 @@ def fit_poses(points, target):
     return scale, rotation, shift
 
 
-def fit(model, target, rounds=8, identity=None, prior=1.0, chunk=48, independent_points=INDEPENDENT_POINTS):
-    """Fit B faces to landmarks `target` (B, K, 2) in picture pixels; a given `identity` (B, 40) stays as it is."""
+def fit(
+    model,
+    target,
+    rounds=8,
+    identity=None,
+    prior=1.0,
+    chunk=48,
+    independent_points=INDEPENDENT_POINTS,
+    sigmas=EXPRESSION_SIGMA,
+    jaw=None,
+):
+    """Fit B faces to landmarks `target` (B, K, 2) in picture pixels; a given `identity` (B, 40) stays as it is, and so
+    does `jaw` (B,), how far `jawOpen` is. Expressions are within `sigmas`, one for all or (52,), of none."""
     parts = [
         _fit_chunk(
             model,
@@ -92,18 +105,21 @@ def fit(model, target, rounds=8, identity=None, prior=1.0, chunk=48, independent
             None if identity is None else identity[i : i + chunk],
             prior,
             independent_points,
+            sigmas,
+            None if jaw is None else jaw[i : i + chunk],
         )
         for i in range(0, len(target), chunk)
     ]
     return Fit(*(np.concatenate([getattr(p, name) for p in parts]) for name in Fit.__dataclass_fields__))
 
 
-def _fit_chunk(model, target, rounds, frozen, prior, independent_points):
+def _fit_chunk(model, target, rounds, frozen, prior, independent_points, sigmas, jaw):
     count, points = target.shape[:2]
     n_id, n_ex = len(model.identity), len(model.expression)
     a = np.zeros((count, n_id)) if frozen is None else frozen.copy()
     b = np.zeros((count, n_ex))
-    precision = np.concatenate([np.full(n_id, 1.0 if frozen is None else 1e8), np.full(n_ex, EXPRESSION_SIGMA**-2)])
+    alike = np.broadcast_to(np.asarray(sigmas) ** -2.0, n_ex)
+    precision = np.concatenate([np.full(n_id, 1.0 if frozen is None else 1e8), alike])
     precision = prior * precision * LANDMARK_SIGMA**2 * points / min(points, independent_points)
     basis = np.concatenate([model.identity, model.expression])  # (P, K, 3)
     for _ in range(rounds):
@@ -120,6 +136,8 @@ def _fit_chunk(model, target, rounds, frozen, prior, independent_points):
         right = np.einsum("bpm,bm->bp", seen, wanted)
         held = np.zeros((count, n_id + n_ex), bool)
         bound = np.zeros((count, n_id + n_ex))
+        if jaw is not None:
+            held[:, n_id + JAW], bound[:, n_id + JAW] = True, jaw
         for _ in range(5):  # active set: expressions outside 0..1 are held at their bound and the rest solved again
             system = normal + np.eye(n_id + n_ex) * precision
             rest = right - np.einsum("bpq,bq->bp", normal, bound)

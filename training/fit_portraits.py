@@ -12,11 +12,15 @@ import numpy as np
 from synergy_blender.face import head_model
 from training import sources
 from training.embed_landmarks import IBUG_68, place
-from training.fit_landmarks import Fit, LandmarkModel, fit, mediapipe_points, nme
+from training.expressions import NAMES
+from training.fit_landmarks import EXPRESSION_SIGMA, JAW, Fit, LandmarkModel, fit, mediapipe_points, nme
 
 ROUNDS = 5
 LEARNED = 14
 SMOOTH, NOISE = 0.013, 0.6  # reach in metres and relative noise of the displacement that follows landmarks
+JAW_ROUNDS, INNER_LIPS = 2, (13, 14)  # MediaPipe's middle of the upper and of the lower
+LIPS_ALONE, SMILE_ALONE = 0.001, 0.0095  # metres by which lips part while the jaw is shut, and more in a full smile
+RARE = {"mouthFunnel": 0.15, "cheekPuff": 0.1}  # spread of expressions that others were mistaken for
 WEAK_PRIOR = 0.15  # of the fit whose residuals are learned from: what is left is outside the source heads' span
 
 
@@ -97,6 +101,30 @@ def move_embedding(surface, gap):
     np.savez(path, **embedding)
 
 
+def with_open_jaws(model, target, lips=INNER_LIPS):
+    """Fits in which the jaw opens mouths as far as lips alone do not: landmarks do not tell which of them it was.
+
+    A prior that is the same for every expression has lips part before clenched teeth, whatever is seen between them.
+    `lips` are the points in the middle of the upper and of the lower one.
+    """
+    sigmas = np.array([RARE.get(name, EXPRESSION_SIGMA) for name in NAMES])
+    smiling = [NAMES.index(f"mouthSmile{side}") for side in ("Left", "Right")]
+    upper, lower = lips
+
+    def gap(identity, expression):
+        shape = model.points(identity, expression)
+        return np.linalg.norm(shape[:, upper] - shape[:, lower], axis=1)
+
+    still = np.zeros((1, len(model.identity)))
+    by_jaw = np.ptp([gap(still, amount * np.eye(len(NAMES))[JAW][None])[0] for amount in (0, 1)])
+    fits = fit(model, target, sigmas=sigmas)
+    for _ in range(JAW_ROUNDS):
+        opened = gap(fits.identity, fits.expression) - gap(fits.identity, 0 * fits.expression)
+        by_lips = LIPS_ALONE + SMILE_ALONE * fits.expression[:, smiling].mean(1)
+        fits = fit(model, target, sigmas=sigmas, jaw=np.clip((opened - by_lips) / by_jaw, 0, 1))
+    return fits
+
+
 def main():
     labels = np.load(sources.WORK / "landmarks.npz")
     names = labels["names"]
@@ -138,7 +166,7 @@ def main():
             np.savez(path, **surface)
 
     model = LandmarkModel.load()
-    fits = fit(model, target)
+    fits = with_open_jaws(model, target)
     predicted = fits.picture(model.points(fits.identity, fits.expression))[..., :2]
     error = nme(predicted[:, IBUG_68], target[:, IBUG_68])
     still = fit(model, target, identity=np.zeros((len(target), 40)), prior=1e6)

@@ -158,10 +158,14 @@ class ImageToParameters(Sight):
     def __call__(self, crop):
         """crop (120, 120, 3) RGB 0..255 -> parameters (104,) float32, points (268, 2) where the face's points are seen
         in crop pixels, y up, and the errors (268,) to expect of them in pixels."""
+        points, errors, told = self.told(crop)
+        return told @ self.weights["heads_weight"] + self.weights["heads_bias"], points, errors
+
+    def told(self, crop):
+        """The points and errors of a call, and all (2328,) that tells the parameters."""
         seen = self.see(crop.astype(np.float32) / 127.5 - 1)
         told = np.concatenate([seen.feature, seen.points.ravel(), seen.spots, seen.looked])
-        parameters = told @ self.weights["heads_weight"] + self.weights["heads_bias"]
-        return parameters, (CROP / 2) * (seen.points + 1), np.exp(seen.log_errors)
+        return (CROP / 2) * (seen.points + 1), np.exp(seen.log_errors), told
 
     def several(self, crops):
         """The same of each of some crops, two at a time: NumPy leaves one core idle over a single one."""

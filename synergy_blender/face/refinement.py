@@ -86,6 +86,13 @@ class Refinement(network.Sight):
     def __call__(self, picture, head):
         """Where points (K, 2) lie in a square picture (H, H, 3) of a Head, in crop pixels, y up, the errors (K,) to
         expect of them in pixels, and the shape (92,) that it shows."""
+        points, errors, told = self.told(picture, head)
+        change = told @ self.weights["change_weight"] + self.weights["change_bias"]
+        shape = np.concatenate([head.identity, head.expression]).astype(np.float32)
+        return points, errors, (shape + change[: network.SHAPE]).astype(float)
+
+    def told(self, picture, head):
+        """The points and errors of a call, and all (2423,) that tells how the head's shape is to be changed."""
         w, shape = self.weights, np.concatenate([head.identity, head.expression]).astype(np.float32)
         spreading = w["mean"] + np.tensordot(shape, w["basis"], 1)
         rows = (head.scale * head.rotation[:2]).astype(np.float32)
@@ -98,10 +105,9 @@ class Refinement(network.Sight):
         deeper = np.concatenate([seen.looked, state]) @ w["deeper_weight"] + w["deeper_bias"]
         points = network.look(where, seen.points) + REACH * deeper.reshape(-1, 3) @ rows.T
         offsets = FINELY * (seen.points - w["at"]).ravel()
-        told = np.concatenate([seen.feature, offsets, seen.spots, seen.looked, state])
-        change = told @ w["change_weight"] + w["change_bias"]
         errors = np.exp(seen.log_errors[self.outer].astype(float))
-        return points[self.outer].astype(float), errors, (shape + change[: network.SHAPE]).astype(float)
+        told = np.concatenate([seen.feature, offsets, seen.spots, seen.looked, state])
+        return points[self.outer].astype(float), errors, told
 
 
 @lru_cache(maxsize=4)

@@ -27,11 +27,16 @@ def _widths():
 
 def shape_of(weights, landmarks, crop):
     """Identity (40,) and expression (52,) of landmarks (68, 3) in pixels of a crop of side `crop`, y up."""
+    found = told(weights, landmarks, crop) @ weights["reverse_heads_weight"] + weights["reverse_heads_bias"]
+    return np.split(found[12:].astype(float), [40])
+
+
+def told(weights, landmarks, crop):
+    """All (1024,) that tells the shape of landmarks."""
     x = (landmarks / (crop / 2) - 1).astype(np.float32)
     for k, _ in enumerate(_widths()):
         x = np.maximum(x @ weights[f"reverse{k}_weight"] + weights[f"reverse{k}_bias"], 0)
-    found = x.max(0) @ weights["reverse_heads_weight"] + weights["reverse_heads_bias"]
-    return np.split(found[12:].astype(float), [40])
+    return x.max(0)
 
 
 def start_pose(points, target):
