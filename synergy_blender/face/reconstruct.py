@@ -10,7 +10,7 @@ from .pose import to_picture
 
 # Of landmarks that are given, crop pixels: unlike points that are seen, each errs by itself; steps of the fit to them
 LANDMARK_ERROR, LANDMARK_ROUNDS = 0.5 / np.sqrt(fit.TOGETHER), 8
-HARDLY = 0.1  # confidence up to which what was found beside a face is none
+HARDLY = 0.13  # confidence up to which what was found beside a face is none
 
 
 @dataclass(frozen=True)
