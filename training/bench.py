@@ -35,7 +35,7 @@ from training import build, sources
 ROOT = sources.PROJECT
 SHIPPED = ("__init__.py", "blender_manifest.toml", "LICENSE", "synergy_blender", "addon_assets")
 ROWS, NOTES = [], []
-OPEN = 0.2  # of jawOpen, from which on a mouth is open
+OPEN, NEAR = 0.2, 0.25  # of jawOpen, from which on a mouth is open; NME up to which a face is the one that is sought
 JUDGED = (
     "jawOpen",
     "eyeBlinkLeft",
@@ -151,25 +151,26 @@ def whitening():
     return assets.load(assets.FOLDER / "synergynet.npz", "SynergyNet")["whitening_std"]
 
 
-def press_portraits():
+def face_at(name, truth):
+    """The face found in a picture of the data folder whose landmarks are nearest to `truth` (68, 2), after their NME;
+    None where none is nearer than NEAR."""
     import cv2
 
-    from training.embed_landmarks import IBUG_68
     from training.fit_landmarks import nme
 
+    faces = reconstruct(cv2.cvtColor(cv2.imread(str(sources.DATA / name)), cv2.COLOR_BGR2RGB))
+    errors = [nme(face.landmarks[None, :, :2], truth[None])[0] for face in faces]
+    return min(zip(errors, faces, strict=True), key=lambda pair: pair[0]) if errors and min(errors) < NEAR else None
+
+
+def press_portraits():
+    from training.embed_landmarks import IBUG_68
+
     labels = np.load(sources.WORK / "landmarks.npz")
-    found, errors = 0, []
     rows = [i for i, name in enumerate(labels["names"]) if "/portraits/" in name]
-    for i in rows:
-        picture = cv2.cvtColor(cv2.imread(str(sources.DATA / labels["names"][i])), cv2.COLOR_BGR2RGB)
-        truth = labels["landmarks"][i][IBUG_68, :2][None]
-        faces = reconstruct(picture)
-        if faces:
-            error = min(nme(face.landmarks[None, :, :2], truth)[0] for face in faces)
-            if error < 0.25:
-                found += 1
-                errors.append(error)
-    share = found / len(rows)
+    found = [face_at(labels["names"][i], labels["landmarks"][i][IBUG_68, :2]) for i in rows]
+    errors = [one[0] for one in found if one]
+    share = len(errors) / len(rows)
     line(f"press portraits, face found ({len(rows)})", f"{share:.1%}", ">= 99 %", share >= 0.99)
     mean = float(np.mean(errors))
     line("press portraits, NME 68", f"{mean:.2%} (median {np.median(errors):.2%})", "<= 2.8 %", mean <= 0.028)
@@ -177,22 +178,17 @@ def press_portraits():
 
 def open_mouths():
     """How far jaws are found open in portraits that were not trained on, against labels that let jaws open mouths."""
-    import cv2
-
     from training.embed_landmarks import IBUG_68
-    from training.fit_landmarks import JAW, nme
+    from training.fit_portraits import JAW
 
     fits, labels = np.load(sources.WORK / "portrait_fits.npz"), np.load(sources.WORK / "landmarks.npz")
     marks = dict(zip(labels["names"].tolist(), labels["landmarks"][:, IBUG_68, :2], strict=True))
-    jaw = head_model.load().expression_names.index("jawOpen")
     found = []
     for name, expression, train in zip(fits["names"].tolist(), fits["expression"], fits["train"], strict=True):
         if train or expression[JAW] < OPEN:
             continue
-        faces = reconstruct(cv2.cvtColor(cv2.imread(str(sources.DATA / name)), cv2.COLOR_BGR2RGB))
-        errors = [nme(face.landmarks[None, :, :2], marks[name][None])[0] for face in faces]
-        if errors and min(errors) < 0.25:
-            found.append((faces[int(np.argmin(errors))].expression[jaw], expression[JAW]))
+        if seen := face_at(name, marks[name]):
+            found.append((seen[1].expression[JAW], expression[JAW]))
     ours, theirs = np.mean(found, 0)
     note(f"jaws that labels of portraits have open by {OPEN} or more ({len(found)}): {ours:.2f}, labels {theirs:.2f}")
 

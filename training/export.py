@@ -53,6 +53,13 @@ def weights_of(model):
     return arrays
 
 
+def precision(errors):
+    """The inverse covariance (92, 92) float32 of errors of shapes (n, 92)."""
+    errors = errors.astype(float)
+    covariance = errors.T @ errors / len(errors)
+    return np.linalg.inv(covariance + RIDGE * np.diag(np.diag(covariance))).astype(np.float32)
+
+
 @torch.no_grad()
 def precisions_of(model):
     """The inverse covariances (92, 92) of the errors of the shape regressed from crops it was trained with, seen both
@@ -69,13 +76,7 @@ def precisions_of(model):
         here, there = (model.unwhiten(model.image_to_parameters(x)[0])[:, POSE:] for x in (crops, crops.flip(3)))
         forward.append(((here + there @ mirror.T) / 2 - truth[:, POSE:]).double().numpy())
         back.append((model.unwhiten(model.landmarks_to_parameters(landmarks)) - truth)[:, POSE:].double().numpy())
-    precisions = []
-    for errors in (forward, back):
-        errors = np.concatenate(errors)
-        covariance = errors.T @ errors / len(errors)
-        covariance += RIDGE * np.diag(np.diag(covariance))
-        precisions.append(np.linalg.inv(covariance).astype(np.float32))
-    return dict(zip(("precision", "reverse_precision"), precisions, strict=True))
+    return {"precision": precision(np.concatenate(forward)), "reverse_precision": precision(np.concatenate(back))}
 
 
 def load_run(name):

@@ -13,7 +13,7 @@ import torch
 from synergy_blender.face import assets, network, refinement
 from synergy_blender.face.network import SHAPE
 from training import sources
-from training.export import ERRORS_OF, RIDGE, half, weights_of_sight
+from training.export import ERRORS_OF, half, precision, weights_of_sight
 from training.face_points import face_points, outer_points
 from training.flatten import Flattener, between, example, mirrored
 from training.refinement import Refinement
@@ -52,9 +52,7 @@ def precision_of(model, data, flattener):
         there = found(model, flattener, pictures.flip(2), mirrored(state, flattener.mirror))[1]
         true = torch.cat([truth["identity"], truth["expression"]], 1)
         errors.append((here + there @ flattener.mirror.T) / 2 - true)
-    errors = torch.cat(errors).double().numpy()
-    covariance = errors.T @ errors / len(errors)
-    return np.linalg.inv(covariance + RIDGE * np.diag(np.diag(covariance))).astype(np.float32)
+    return precision(torch.cat(errors).double().numpy())
 
 
 def load_run(name):

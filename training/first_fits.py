@@ -16,10 +16,16 @@ import torch
 from synergy_blender.engine.torch_network import TorchImageToParameters
 from synergy_blender.face import network
 from synergy_blender.face.fit import fit
-from training.make_crops import CROPS, SIZE
+from training.make_crops import SIZE
+from training.shards import finished, number_of
 
 BATCH = 100
 PARTS = ("identity", "expression", "scale", "rotation", "shift")
+
+
+def small(picture):
+    """A crop (H, H, 3) as the network is shown it."""
+    return cv2.resize(picture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
 
 
 def first_fits(pictures, regress):
@@ -27,8 +33,7 @@ def first_fits(pictures, regress):
     found = {name: [] for name in PARTS}
     for start in range(0, len(pictures), BATCH):
         some = pictures[start : start + BATCH]
-        some = [cv2.resize(one, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for one in some]
-        for seen in regress.several(some):
+        for seen in regress.several([small(one) for one in some]):
             one = fit(regress.points_mean, regress.points_basis, [network.evidence(regress, seen)])
             found["identity"].append(one.identity)
             for name in PARTS[1:]:
@@ -54,9 +59,8 @@ def main():
     options.add_argument("--first", type=int, default=0, help="number of the first training shard to be fitted")
     options.add_argument("--workers", type=int, default=2)
     options = options.parse_args()
-    shards = [path for path in sorted(CROPS.glob("*_labels.npz")) if "partial" not in path.name]
-    missing = [path for path in shards if not path.with_name(path.name.replace("labels", "fits")).exists()]
-    missing = [path for path in missing if "train" not in path.name or int(path.name.split("_")[1]) >= options.first]
+    missing = [path for path in finished() if not path.with_name(path.name.replace("labels", "fits")).exists()]
+    missing = [path for path in missing if "train" not in path.name or number_of(path) >= options.first]
     if not missing:
         return
     with multiprocessing.get_context("spawn").Pool(min(options.workers, len(missing))) as pool:

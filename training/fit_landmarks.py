@@ -10,12 +10,10 @@ import numpy as np
 
 from training import sources
 from training.embed_landmarks import IBUG_68
-from training.expressions import NAMES
 
 LANDMARK_SIGMA = 0.001  # metres, of one point on the face
 INDEPENDENT_POINTS = 110  # what MediaPipe's 470 correlated points are worth
 EXPRESSION_SIGMA = 0.3
-JAW = NAMES.index("jawOpen")
 IRIS = np.array([468, 473])  # MediaPipe's iris centres: right, left
 
 
@@ -93,10 +91,11 @@ def fit(
     chunk=48,
     independent_points=INDEPENDENT_POINTS,
     sigmas=EXPRESSION_SIGMA,
-    jaw=None,
+    expression=None,
 ):
     """Fit B faces to landmarks `target` (B, K, 2) in picture pixels; a given `identity` (B, 40) stays as it is, and so
-    does `jaw` (B,), how far `jawOpen` is. Expressions are within `sigmas`, one for all or (52,), of none."""
+    do those of a given `expression` (B, 52) that are not NaN. Expressions are within `sigmas`, one for all or (52,), of
+    none."""
     parts = [
         _fit_chunk(
             model,
@@ -106,14 +105,14 @@ def fit(
             prior,
             independent_points,
             sigmas,
-            None if jaw is None else jaw[i : i + chunk],
+            None if expression is None else expression[i : i + chunk],
         )
         for i in range(0, len(target), chunk)
     ]
     return Fit(*(np.concatenate([getattr(p, name) for p in parts]) for name in Fit.__dataclass_fields__))
 
 
-def _fit_chunk(model, target, rounds, frozen, prior, independent_points, sigmas, jaw):
+def _fit_chunk(model, target, rounds, frozen, prior, independent_points, sigmas, given):
     count, points = target.shape[:2]
     n_id, n_ex = len(model.identity), len(model.expression)
     a = np.zeros((count, n_id)) if frozen is None else frozen.copy()
@@ -136,8 +135,8 @@ def _fit_chunk(model, target, rounds, frozen, prior, independent_points, sigmas,
         right = np.einsum("bpm,bm->bp", seen, wanted)
         held = np.zeros((count, n_id + n_ex), bool)
         bound = np.zeros((count, n_id + n_ex))
-        if jaw is not None:
-            held[:, n_id + JAW], bound[:, n_id + JAW] = True, jaw
+        if given is not None:
+            held[:, n_id:], bound[:, n_id:] = ~np.isnan(given), np.nan_to_num(given)
         for _ in range(5):  # active set: expressions outside 0..1 are held at their bound and the rest solved again
             system = normal + np.eye(n_id + n_ex) * precision
             rest = right - np.einsum("bpq,bq->bp", normal, bound)

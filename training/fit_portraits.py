@@ -13,11 +13,12 @@ from synergy_blender.face import head_model
 from training import sources
 from training.embed_landmarks import IBUG_68, place
 from training.expressions import NAMES
-from training.fit_landmarks import EXPRESSION_SIGMA, JAW, Fit, LandmarkModel, fit, mediapipe_points, nme
+from training.fit_landmarks import EXPRESSION_SIGMA, Fit, LandmarkModel, fit, mediapipe_points, nme
 
 ROUNDS = 5
 LEARNED = 14
 SMOOTH, NOISE = 0.013, 0.6  # reach in metres and relative noise of the displacement that follows landmarks
+JAW = NAMES.index("jawOpen")
 JAW_ROUNDS, INNER_LIPS = 2, (13, 14)  # MediaPipe's middle of the upper and of the lower
 LIPS_ALONE, SMILE_ALONE = 0.001, 0.0095  # metres by which lips part while the jaw is shut, and more in a full smile
 RARE = {"mouthFunnel": 0.15, "cheekPuff": 0.1}  # spread of expressions that others were mistaken for
@@ -121,7 +122,9 @@ def with_open_jaws(model, target, lips=INNER_LIPS):
     for _ in range(JAW_ROUNDS):
         opened = gap(fits.identity, fits.expression) - gap(fits.identity, 0 * fits.expression)
         by_lips = LIPS_ALONE + SMILE_ALONE * fits.expression[:, smiling].mean(1)
-        fits = fit(model, target, sigmas=sigmas, jaw=np.clip((opened - by_lips) / by_jaw, 0, 1))
+        given = np.full_like(fits.expression, np.nan)
+        given[:, JAW] = np.clip((opened - by_lips) / by_jaw, 0, 1)
+        fits = fit(model, target, sigmas=sigmas, expression=given)
     return fits
 
 

@@ -15,12 +15,15 @@ import cv2
 import numpy as np
 
 from synergy_blender.face import assets, network, refinement, reverse
-from synergy_blender.face.fit import fit
 from synergy_blender.face.network import CROP, LANDMARKS, SHAPE
 from training import sources
-from training.export import RIDGE, half
-from training.fit_landmarks import JAW, LandmarkModel
-from training.make_crops import CROPS
+from training.bench import as_fitted
+from training.closer_looks import looked_closer
+from training.export import half, precision
+from training.first_fits import small
+from training.fit_landmarks import LandmarkModel
+from training.fit_portraits import JAW
+from training.shards import finished, number_of
 
 PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 1e6)  # of changed weights, for features of deviation 1; the last for none
 MEASURED = 12  # every so many crops tell how wrong the new layers are
@@ -76,18 +79,16 @@ class Equations:
 
 
 def solved(sums, penalty):
-    """The least squares change of a layer by its sums."""
+    """The least squares change of a layer by its sums; the bias, which does not vary, is all but free."""
     count = sums["inner"][-1, -1]
     mean = sums["inner"][-1] / count
     variance = np.maximum(np.diag(sums["inner"]) / count - mean**2, 1e-8)
-    variance[-1] = 1e-8  # the bias is free
     return np.linalg.solve(sums["inner"] + np.diag(penalty * count * variance), sums["outer"])
 
 
 def shards(first):
     """The paths of the labels of training shards from a number on."""
-    paths = [path for path in sorted(CROPS.glob("train_*_labels.npz")) if "partial" not in path.name]
-    return [path for path in paths if int(path.name.split("_")[1]) >= first]
+    return [path for path in finished("train") if number_of(path) >= first]
 
 
 def opened(path):
@@ -96,22 +97,7 @@ def opened(path):
     pictures = np.load(path.with_name(path.name.replace("labels.npz", "pictures.npy")), mmap_mode="r")
     labels = np.load(path)
     shapes = np.concatenate([labels["identity"], labels["expression"]], 1)
-    return pictures, labels["pose"], shapes, int(path.name.split("_")[1]) % 2
-
-
-def covariance(errors):
-    """Sum (92, 92) of the errors of shapes (n, 92), and their number."""
-    return errors.T.astype(float) @ errors, len(errors)
-
-
-def precision(sums):
-    """The inverse covariance (92, 92) of errors of shapes by their sums."""
-    total = sum(one for one, _ in sums) / sum(count for _, count in sums)
-    return np.linalg.inv(total + RIDGE * np.diag(np.diag(total))).astype(np.float32)
-
-
-def small(picture):
-    return cv2.resize(picture, (int(CROP),) * 2, interpolation=cv2.INTER_AREA)
+    return pictures, labels["pose"], shapes, number_of(path) % 2
 
 
 def of_network(path):
@@ -119,7 +105,7 @@ def of_network(path):
     cv2.setNumThreads(1)
     regress, marks = network.load(), LandmarkModel.load().ibug()
     pictures, poses, shapes, which = opened(path)
-    rng = np.random.default_rng(int(path.name.split("_")[1]))
+    rng = np.random.default_rng(number_of(path))
     heads = Equations(len(regress.weights["heads_weight"]), SHAPE)
     back = Equations(len(regress.weights["reverse_heads_weight"]), SHAPE)
     for start in range(0, len(shapes), BLOCK):
@@ -127,28 +113,25 @@ def of_network(path):
         crops = [small(one) for one in pictures[some]]
         told = [regress.told(crop)[2] for one in crops for crop in (one, np.ascontiguousarray(one[:, ::-1]))]
         truth = np.stack([shapes[some], shapes[some] @ regress.mirror.T], 1).reshape(-1, SHAPE)
-        heads.take(np.array(told), truth - read(regress, "heads", told), which)
+        heads.take(np.array(told), truth - said(regress, "heads", told)[:, -SHAPE:], which)
         points = marks.points(*np.split(shapes[some], [40], 1))
         points = np.einsum("bed,bkd->bke", poses[some, :2, :3], points) + poses[some, :2, 3][:, None]
         points += rng.normal(0, LANDMARK_ERROR, points.shape)
-        told = [reverse.told(regress.weights, with_depth(regress, one), CROP) for one in points]
-        back.take(np.array(told), shapes[some] - read(regress, "reverse_heads", told), which)
+        mean, told = regress.points_mean[:LANDMARKS], []
+        for one in points:
+            landmarks = reverse.with_depth(one, mean, reverse.start_pose(mean, one))
+            told.append(reverse.told(regress.weights, landmarks, CROP))
+        back.take(np.array(told), shapes[some] - said(regress, "reverse_heads", told)[:, -SHAPE:], which)
     return heads, back
 
 
-def with_depth(regress, landmarks):
-    """Landmarks (68, 3) as the reverse module is told them: `network.view_of_landmarks`."""
-    mean = regress.points_mean[:LANDMARKS]
-    return np.column_stack([landmarks, mean @ reverse.start_pose(mean, landmarks)[2, :3]])
-
-
-def read(regress, name, told):
-    """The shapes (n, 92) that the named heads read from what they are told."""
-    return (np.array(told) @ regress.weights[f"{name}_weight"] + regress.weights[f"{name}_bias"])[:, -SHAPE:]
+def said(model, name, told):
+    """What a named layer of a model says (n, outputs) of what it is told."""
+    return np.array(told) @ model.weights[f"{name}_weight"] + model.weights[f"{name}_bias"]
 
 
 def errors_of_network(path):
-    """Sums of the errors on some crops of a shard: of shapes regressed both ways, and from landmarks."""
+    """Errors (n, 92) on some crops of a shard: of shapes regressed both ways, and from landmarks."""
     cv2.setNumThreads(1)
     regress, marks = network.load(), LandmarkModel.load().ibug()
     pictures, poses, shapes, _ = opened(path)
@@ -158,28 +141,19 @@ def errors_of_network(path):
         here, there = (regress(one)[0][-SHAPE:] for one in (crop, np.ascontiguousarray(crop[:, ::-1])))
         forward.append((here + regress.mirror @ there) / 2 - shapes[k])
         points = marks.points(*np.split(shapes[k : k + 1], [40], 1))[0] @ poses[k, :2, :3].T + poses[k, :2, 3]
-        told = reverse.shape_of(regress.weights, with_depth(regress, points), CROP)
-        back.append(np.concatenate(told) - shapes[k])
-    return covariance(np.array(forward)), covariance(np.array(back))
-
-
-def first_fit(regress, picture):
-    """A picture (H, H, 3) of a crop, and the refinement.Head that a first look fits to it."""
-    found = fit(regress.points_mean, regress.points_basis, [network.view(regress, small(picture).astype(np.float32))])
-    return picture.astype(np.float32), head_of(found)
-
-
-def head_of(found):
-    return refinement.Head(found.identity, found.expression[0], found.scale[0], found.rotation[0], found.shift[0])
+        view = network.view_of_landmarks(regress, points, LANDMARK_ERROR)
+        back.append(np.concatenate([view.identity, view.expression]) - shapes[k])
+    return np.array(forward), np.array(back)
 
 
 def both_looks(refine, regress, picture):
     """The pictures and heads of the product's two closer looks at a crop, the second one both ways round."""
-    picture, head = first_fit(regress, picture)
+    found = as_fitted((regress.points_mean, regress.points_basis), network.view(regress, small(picture)))
+    picture = picture.astype(np.float32)
+    yield picture, refinement.Head(*found)
+    head = refinement.Head(*looked_closer(picture, found, both_ways=False))
     yield picture, head
-    found = fit(refine.points_mean, refine.points_basis, [refine.refined(picture, head)])
-    yield picture, head_of(found)
-    yield picture[:, ::-1], head_of(found).mirrored(refine.mirror)
+    yield picture[:, ::-1], head.mirrored(refine.mirror)
 
 
 def of_refinement(path):
@@ -195,14 +169,12 @@ def of_refinement(path):
                 truth = refine.mirror @ shapes[k] if look == 2 else shapes[k]
                 told.append(refine.told(picture, head)[2])
                 left.append(truth - np.concatenate([head.identity, head.expression]))
-        told = np.array(told)
-        said = (told @ refine.weights["change_weight"] + refine.weights["change_bias"])[:, :SHAPE]
-        change.take(told, np.array(left) - said, which)
+        change.take(np.array(told), np.array(left) - said(refine, "change", told)[:, :SHAPE], which)
     return change
 
 
 def errors_of_refinement(path):
-    """Sums of the errors of shapes that the last look tells, both ways round, on some crops of a shard."""
+    """Errors (n, 92) of shapes that the last look tells, both ways round, on some crops of a shard."""
     cv2.setNumThreads(1)
     regress, refine = network.load(), refinement.load()
     pictures, _, shapes, _ = opened(path)
@@ -211,7 +183,7 @@ def errors_of_refinement(path):
         _, (picture, head), (turned, other) = both_looks(refine, regress, pictures[k])
         shape = (refine(picture, head)[2] + refine.mirror @ refine(turned, other)[2]) / 2
         errors.append(shape - shapes[k])
-    return covariance(np.array(errors))
+    return np.array(errors)
 
 
 def summed(parts):
@@ -236,30 +208,30 @@ def main():
     options.add_argument("--closer", type=int, default=10, help="shards that the refinement learns from")
     options = options.parse_args()
     paths = shards(options.first)
-    save = {kind: sources.ASSETS / f"{name}.npz" for kind, name in (("SynergyNet", "synergynet"), ("refinement",) * 2)}
+    first, closer = (sources.ASSETS / f"{name}.npz" for name in ("synergynet", "refinement"))
 
     def map_shards(work, paths):
         with multiprocessing.get_context("spawn").Pool(2) as pool:
             return list(pool.imap(work, paths, chunksize=1))
 
-    arrays = assets.load(save["SynergyNet"], "SynergyNet")
+    arrays = assets.load(first, "SynergyNet")
     parts = map_shards(of_network, paths)
     for name, equations in zip(("heads", "reverse_heads"), map(summed, zip(*parts, strict=True)), strict=True):
         print(name, flush=True)
         columns = np.arange(arrays[f"{name}_bias"].size)[-SHAPE:]
         arrays = changed(arrays, name, columns, equations.change())
-    assets.save(save["SynergyNet"], "SynergyNet", half(arrays))
+    assets.save(first, "SynergyNet", half(arrays))
     forward, back = zip(*map_shards(errors_of_network, paths[: options.closer]), strict=True)
-    arrays |= {"precision": precision(forward), "reverse_precision": precision(back)}
-    assets.save(save["SynergyNet"], "SynergyNet", half(arrays))
+    arrays |= {"precision": precision(np.concatenate(forward)), "reverse_precision": precision(np.concatenate(back))}
+    assets.save(first, "SynergyNet", half(arrays))
 
     print("refinement", flush=True)
-    arrays = assets.load(save["refinement"], "refinement")
+    arrays = assets.load(closer, "refinement")
     change = summed(map_shards(of_refinement, paths[: options.closer])).change()
-    assets.save(save["refinement"], "refinement", half(changed(arrays, "change", np.arange(SHAPE), change)))
-    arrays = assets.load(save["refinement"], "refinement")
-    arrays["precision"] = precision(map_shards(errors_of_refinement, paths[: options.closer]))
-    assets.save(save["refinement"], "refinement", half(arrays))
+    assets.save(closer, "refinement", half(changed(arrays, "change", np.arange(SHAPE), change)))
+    arrays = assets.load(closer, "refinement")
+    arrays["precision"] = precision(np.concatenate(map_shards(errors_of_refinement, paths[: options.closer])))
+    assets.save(closer, "refinement", half(arrays))
 
 
 if __name__ == "__main__":

@@ -8,14 +8,22 @@ from training.make_crops import CROPS
 AT_ONCE = 500  # pictures that are sent to a GPU together
 
 
+def finished(kind="*", part="labels"):
+    """The paths of a `part` of all shards of a `kind` that have it, in order."""
+    return [path for path in sorted(CROPS.glob(f"{kind}_*_{part}.npz")) if "partial" not in path.name]
+
+
+def number_of(path):
+    """The number of the shard that a path is a part of."""
+    return int(path.name.split("_")[1])
+
+
 class Shards:
     """All shards of a `kind` that have their `part` (`labels`, or `fits`); `labels` and `fits` are arrays by name."""
 
     def __init__(self, kind, part="labels"):
         self.pictures, found = {}, {"labels": [], part: []}
-        for path in sorted(CROPS.glob(f"{kind}_*_{part}.npz")):
-            if "partial" in path.name:
-                continue
+        for path in finished(kind, part):
             name = path.name.removesuffix(f"{part}.npz")
             self.pictures[name] = np.load(path.with_name(f"{name}pictures.npy"), mmap_mode="r")
             for which, parts in found.items():

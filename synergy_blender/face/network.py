@@ -201,8 +201,7 @@ def view_of_landmarks(regress, landmarks, error):
     alone: what the reverse module makes of them, and a pose to start from."""
     mean = regress.points_mean[:LANDMARKS]
     start = reverse.start_pose(mean, landmarks)
-    depth = mean @ start[2, :3]
-    identity, expression = reverse.shape_of(regress.weights, np.column_stack([landmarks, depth]), CROP)
+    identity, expression = reverse.shape_of(regress.weights, reverse.with_depth(landmarks, mean, start), CROP)
     errors = np.full(LANDMARKS, float(error))
     return fit.View(landmarks, errors, identity, expression, regress.reverse_precision, start)
 

@@ -39,6 +39,11 @@ def told(weights, landmarks, crop):
     return x.max(0)
 
 
+def with_depth(landmarks, points, start):
+    """Landmarks (K, 2) with the depth that model points (K, 3) have in a pose (3, 4): (K, 3), as the module is told."""
+    return np.column_stack([landmarks, points @ start[2, :3]])
+
+
 def start_pose(points, target):
     """The pose (3, 4) that carries model points (K, 3) closest to target (K, 2), y up (weak perspective)."""
     middle, to = points.mean(0), target.mean(0)

@@ -17,8 +17,7 @@ INNER_LIPS = 62, 66  # of the 68 landmarks
 def model():
     head = head_model.load()
     moves = (
-        np.einsum("kc,pkcd->pkd", head.landmark_weights, field[:, head.landmark_vertices].astype(float))
-        for field in (head.identity, head.expression)
+        np.array([head.landmarks(one.astype(float)) for one in field]) for field in (head.identity, head.expression)
     )
     return LandmarkModel(head.landmarks(head.mean.astype(float)), *moves)
 
