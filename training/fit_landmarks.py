@@ -14,6 +14,8 @@ from training.embed_landmarks import IBUG_68
 LANDMARK_SIGMA = 0.001  # metres, of one point on the face
 INDEPENDENT_POINTS = 110  # what MediaPipe's 470 correlated points are worth
 EXPRESSION_SIGMA = 0.3
+POSE = ("turn x", "turn y", "turn z", "growth", "shift x", "shift y")
+LOOSE = 1e-2  # precision of a step of the pose, per radian or metre: enough to keep the systems regular
 IRIS = np.array([468, 473])  # MediaPipe's iris centres: right, left
 
 
@@ -112,49 +114,64 @@ def fit(
     return Fit(*(np.concatenate([getattr(p, name) for p in parts]) for name in Fit.__dataclass_fields__))
 
 
+def _turns(angles):
+    """Rotations (B, 3, 3) about axes by their lengths in radians (B, 3) (Rodrigues)."""
+    size = np.linalg.norm(angles, axis=1)[:, None, None].clip(1e-12)
+    x, y, z = angles.T / size[:, 0, 0]
+    cross = np.stack([0 * x, -z, y, z, 0 * x, -x, -y, x, 0 * x], 1).reshape(-1, 3, 3)
+    return np.eye(3) + np.sin(size) * cross + (1 - np.cos(size)) * cross @ cross
+
+
 def _fit_chunk(model, target, rounds, frozen, prior, independent_points, sigmas, given):
     count, points = target.shape[:2]
     n_id, n_ex = len(model.identity), len(model.expression)
+    shapes, size = n_id + n_ex, n_id + n_ex + len(POSE)
     a = np.zeros((count, n_id)) if frozen is None else frozen.copy()
     b = np.zeros((count, n_ex))
     alike = np.broadcast_to(np.asarray(sigmas) ** -2.0, n_ex)
-    precision = np.concatenate([np.full(n_id, 1.0 if frozen is None else 1e8), alike])
+    precision = np.concatenate([np.ones(n_id), alike, np.full(len(POSE), LOOSE)])
     precision = prior * precision * LANDMARK_SIGMA**2 * points / min(points, independent_points)
     basis = np.concatenate([model.identity, model.expression])  # (P, K, 3)
+    held, bound = np.zeros((count, size), bool), np.zeros((count, size))
+    if frozen is not None:
+        held[:, :n_id], bound[:, :n_id] = True, a
+    if given is not None:
+        held[:, n_id:shapes], bound[:, n_id:shapes] = ~np.isnan(given), np.nan_to_num(given)
+    scale, rotation, shift = fit_poses(model.points(a, b), target)
     for _ in range(rounds):
-        shape = model.points(a, b)
-        scale, rotation, shift = fit_poses(shape, target)
         rows = rotation[:, :2]
-        seen = np.einsum("bed,pkd->bpke", rows, basis, optimize=True).reshape(count, len(basis), -1)
+        turned = np.einsum("bkd,bed->bke", model.points(a, b), rotation)
+        x, y, z = np.moveaxis(turned, 2, 0)
+        # how points move with shape, then with pose: turns about the picture's axes, growth, shifts; metres
+        slope = np.empty((count, size, points, 2))
+        slope[:, :shapes] = np.einsum("bed,pkd->bpke", rows, basis, optimize=True)
+        moves = np.zeros((len(POSE), 2, count, points))
+        moves[0, 1], moves[1, 0], moves[2, 0], moves[2, 1] = -z, z, -y, x
+        moves[3] = x, y
+        moves[4, 0], moves[5, 1] = 1, 1
+        slope[:, shapes:] = moves.transpose(2, 0, 3, 1)
+        slope = slope.reshape(count, size, -1)
         wanted = (target - shift[:, None]) / scale[:, None, None] - np.einsum("bed,kd->bke", rows, model.mean)
-        wanted = wanted.reshape(count, -1)
-        if frozen is not None:
-            wanted = wanted - np.einsum("bp,bpm->bm", a, seen[:, :n_id])
-            seen[:, :n_id] = 0
-        normal = seen @ np.swapaxes(seen, 1, 2)
-        right = np.einsum("bpm,bm->bp", seen, wanted)
-        held = np.zeros((count, n_id + n_ex), bool)
-        bound = np.zeros((count, n_id + n_ex))
-        if given is not None:
-            held[:, n_id:], bound[:, n_id:] = ~np.isnan(given), np.nan_to_num(given)
+        normal = slope @ np.swapaxes(slope, 1, 2)
+        right = np.einsum("bpm,bm->bp", slope, wanted.reshape(count, -1))
+        fixed, value = held.copy(), bound.copy()
         for _ in range(5):  # active set: expressions outside 0..1 are held at their bound and the rest solved again
-            system = normal + np.eye(n_id + n_ex) * precision
-            rest = right - np.einsum("bpq,bq->bp", normal, bound)
-            keep = ~held
-            system = system * (keep[:, :, None] & keep[:, None, :]) + np.eye(n_id + n_ex) * held[:, None, :]
-            solution = np.where(held, bound, np.linalg.solve(system, (rest * keep)[..., None])[..., 0])
-            outside = np.zeros_like(held)
-            outside[:, n_id:] = (solution[:, n_id:] < 0) | (solution[:, n_id:] > 1)
+            rest = right - np.einsum("bpq,bq->bp", normal, value)
+            keep = ~fixed
+            system = (normal + np.eye(size) * precision) * (keep[:, :, None] & keep[:, None, :])
+            system += np.eye(size) * fixed[:, None, :]
+            solution = np.where(fixed, value, np.linalg.solve(system, (rest * keep)[..., None])[..., 0])
+            outside = np.zeros_like(fixed)
+            outside[:, n_id:shapes] = (solution[:, n_id:shapes] < 0) | (solution[:, n_id:shapes] > 1)
             if not outside.any():
                 break
-            bound = np.where(outside, np.clip(solution, 0, 1), bound)
-            held |= outside
-        if frozen is None:
-            a = solution[:, :n_id]
-        b = np.clip(solution[:, n_id:], 0, 1)
-    shape = model.points(a, b)
-    scale, rotation, shift = fit_poses(shape, target)
-    predicted = np.einsum("bkd,bed->bke", shape, rotation[:, :2]) * scale[:, None, None] + shift[:, None]
+            value = np.where(outside, np.clip(solution, 0, 1), value)
+            fixed |= outside
+        a, b = solution[:, :n_id], np.clip(solution[:, n_id:shapes], 0, 1)
+        turn, growth, step = np.split(solution[:, shapes:], [3, 4], axis=1)
+        shift = shift + scale[:, None] * step
+        rotation, scale = _turns(turn) @ rotation, scale * np.exp(growth[:, 0])
+    predicted = np.einsum("bkd,bed->bke", model.points(a, b), rotation[:, :2]) * scale[:, None, None] + shift[:, None]
     return Fit(a, b, scale, rotation, shift * [1, -1], (target - predicted) / scale[:, None, None])
 
 
