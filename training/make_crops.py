@@ -21,6 +21,7 @@ from training import sources, spectacles, wear
 from training.expressions import NAMES
 from training.fit_landmarks import LandmarkModel
 from training.portrait_texture import Head, build, render
+from training.wrinkles import Wrinkles
 
 SIZE = 120
 RENDER_SIZE = 192  # training crops are kept as large as they are rendered: a closer look sees more than 120 pixels
@@ -228,6 +229,7 @@ class CropMaker:
             random_backdrop(rng, self.photos, RENDER_SIZE),
             random_light(rng),
             iris=rng.uniform([20, 15, 10], [110, 110, 120]),
+            wrinkles=Wrinkles.drawn(rng),
         )
         picture = self.dress(rng, picture, portrait, identity, expression, scale, rotation, centre)
         if rng.random() < 0.25:

@@ -21,6 +21,7 @@ from training.register import Offsets, noise
 # below such a height lie the lashes, so dark, so narrow
 LID_UP, LOWER_DOWN, MEET = 0.35, 0.002, 0.004
 LASHES_BELOW, LASHES_DARK, LASHES_NARROW = -0.003, 0.6, 8
+FOLDS = 0.5  # how much brighter or darker than skin, as a logarithm, what folds may be: hair does not
 SHEET_DEPTH = -0.05  # metres behind the eyes: the plane of ears and hair
 SHEET_CELLS = 28
 LARGEST_PHOTO = 420  # pixels along the longer side
@@ -204,10 +205,13 @@ def build(head, photo, identity, expression, scale, rotation, centre, marks):
     )
 
 
-def render(head, portrait, identity, expression, scale, rotation, centre, backdrop, shade, iris=(60, 42, 30)):
+def render(
+    head, portrait, identity, expression, scale, rotation, centre, backdrop, shade, iris=(60, 42, 30), wrinkles=None
+):
     """The portrait under new parameters, as float32 RGB (H, W, 3) over `backdrop`, and the mask of the head.
 
-    `shade(normals)` (H, W, 3) -> (H, W, 3) relights the head's pixels.
+    `shade(normals)` (H, W, 3) -> (H, W, 3) relights the head's pixels; `wrinkles` are folds of the skin that the new
+    expression throws.
     """
     height, width = backdrop.shape[:2]
     vertices = head.shape(identity, expression)
@@ -235,5 +239,11 @@ def render(head, portrait, identity, expression, scale, rotation, centre, backdr
         lashes = interpolate((shut @ head.lashes)[:, None], head.triangles, np.where(is_head, index, -1), weights)
         picture = picture * (1 - LASHES_DARK * lashes**LASHES_NARROW)
     normals = vertex_normals(vertices, head.triangles) @ rotation.T.astype(np.float32)
-    light = shade(interpolate(normals, head.triangles, np.where(is_head, index, -1), weights))
+    on_head = np.where(is_head, index, -1)
+    light = shade(interpolate(normals, head.triangles, on_head, weights))
+    more = np.maximum(expression - portrait.expression, 0)
+    if wrinkles and wrinkles.thrown_by(more):
+        skin = np.exp(-((np.log((picture.mean(2) + 1) / (portrait.skin.mean() + 1)) / FOLDS) ** 2))
+        folds = wrinkles.light(interpolate(head.mean, head.triangles, on_head, weights), more)
+        light = light * (1 + skin * (folds - 1))[..., None]
     return np.where(is_head[..., None], picture * light, picture), is_head

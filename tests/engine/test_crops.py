@@ -1,5 +1,7 @@
 """What training does to crops before a network sees them, against what is known of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,10 +10,12 @@ torch, cv2 = (pytest.importorskip(name) for name in ("torch", "cv2"))
 from synergy_blender.face import network, pose, refinement  # noqa: E402
 from training import flatten, shards  # noqa: E402
 from training.export_refinement import found  # noqa: E402
+from training.expressions import NAMES  # noqa: E402
 from training.face_points import FacePoints  # noqa: E402
 from training.refinement import Refinement, take_refinement  # noqa: E402
 from training.train import SIZE, Variations, from_afar, small  # noqa: E402
 from training.train_refinement import inputs, plain  # noqa: E402
+from training.wrinkles import Wrinkles  # noqa: E402
 
 
 def heads(count):
@@ -133,3 +137,25 @@ def test_faces_are_laid_flat_as_the_add_on_lays_them(monkeypatch):
     assert shown.mean() > 0.3
     here = colours.permute(0, 2, 3, 1).numpy()[shown] / 127.5 - 1
     np.testing.assert_allclose(here, expected[..., :3][shown], atol=5e-3)
+
+
+def test_foreheads_fold_where_brows_move():
+    x, y = np.meshgrid(np.linspace(-0.07, 0.07, 141), np.linspace(-0.08, 0.08, 161))
+    places = np.stack([x, y, 0.02 - 4 * x**2], 2).astype(np.float32)
+    wrinkles = replace(Wrinkles.drawn(np.random.default_rng(0)), depth=0.2)
+
+    def light(**units):
+        return wrinkles.light(places, np.array([units.get(name, 0.0) for name in NAMES]))
+
+    def slopes(picture):
+        down, across = np.gradient(picture)
+        return (down**2).sum(), (across**2).sum()
+
+    assert (light(jawOpen=1.0) == 1).all() and not wrinkles.thrown_by(np.zeros(len(NAMES)))
+    raised, left, knit = light(browInnerUp=1.0), light(browOuterUpLeft=1.0), light(browDownLeft=1.0, browDownRight=1.0)
+    for picture in (raised, left, knit):
+        assert 0.75 < picture.min() < 0.97
+    below = (y < 0.02) & (np.abs(x) < 0.01)
+    for picture, still in ((raised, below), (left, x < 0), (knit, np.abs(x) > 0.025)):
+        np.testing.assert_allclose(picture[still], 1, atol=1e-3)
+    assert slopes(raised)[0] > 3 * slopes(raised)[1] and slopes(knit)[1] > 3 * slopes(knit)[0]
