@@ -74,7 +74,7 @@ DETECTORS = (
 )
 REFINED = ("--first", "101", "--count", "57000")  # crops that the refinement learns from, then sharper ones
 SHARP = ("--first", "401", "--count", "45000", "--coarse", "0.15", "--kind", "sharp")
-MENDED = ("--first", "2041", "--count", "42000", "--coarse", "0.3")  # that last layers are solved on anew
+MENDED = ("--first", "2041", "--count", "30000", "--coarse", "0.3")  # that last layers are solved on anew
 MORE_SHARP = ("--first", "501", "--count", "60000", "--coarse", "0.15", "--kind", "sharp")
 
 
@@ -118,7 +118,7 @@ def main():
         step("train_refinement", *run)
     step("export_refinement")
     step("make_crops", *MENDED)
-    step("last_layers", *MENDED[:2], "--closer", "8")
+    step("last_layers", *MENDED[:2], "--closer", "5")
     for module in ("calibrate", "bare_faces", "train_glasses", "train_beard", "train_cover"):
         step(module)
     step("train_glasses", *MORE_GLASSES)

@@ -148,6 +148,47 @@ def uncross(template, mean, identity, expression, names):
     print(f"the skin still cuts into itself in {shapes}")
 
 
+def place_landmarks(surface, template, mean, identity, expression, names):
+    """Vertices (68, 3) and their weights (68, 3): the landmarks on the template, where they move as was trained."""
+    embedding = np.load(sources.WORK / "head_landmarks.npz")
+    rows = surface["triangles"][embedding["triangle"][IBUG_68]]
+    points = np.einsum("kc,kcd->kd", embedding["weights"][IBUG_68].astype(float), surface["mean"].astype(float)[rows])
+    outer = np.isin(template["material"], ("skin", "lips", "mouth"))
+    quads = template["quads"][outer]
+    triangles = in_triangles(quads)
+    trained = np.einsum(
+        "kc,pkcd->pkd",
+        embedding["weights"][IBUG_68],
+        np.concatenate([surface["identity"], surface["expression"]])[:, rows],
+    )
+    # a lip's landmark lies on that lip: of the triangles near by the one that moves as was trained
+    near = cKDTree(mean[triangles].mean(1)).query(points, NEAR_TRIANGLES)[1]
+    bary, distance = closest_of(points, mean[triangles[near]])
+    # or beside a triangle but in its plane: the corners of the mouth lie between the template's vertices
+    beside, apart = in_plane_of(points, mean[triangles[near]])
+    near = np.concatenate([near, near], 1)
+    distance = np.concatenate([distance, apart + BESIDE_COST * np.abs(beside - bary).sum(2)], 1)
+    bary = np.concatenate([bary, beside], 1)
+    alike = np.r_[np.full(len(identity), True), [not name.startswith(SCULPTED) for name in names]]
+    moves = np.concatenate([identity, expression])[alike][:, triangles[near]]  # (P, 68, near, 3, 3)
+    off = np.linalg.norm(np.einsum("knc,pkncd->pknd", bary, moves) - trained[alike][:, :, None], axis=3).mean(0)
+    best = (distance + MOVES_COUNT * off).argmin(1)
+    index, landmark_weights = near[np.arange(len(points)), best], bary[np.arange(len(points)), best]
+    landmark_vertices = triangles[index]
+
+    def at_landmarks(field):
+        return np.einsum("kc,...kcd->...kd", landmark_weights, field[..., landmark_vertices, :])
+
+    gap = np.linalg.norm(at_landmarks(mean) - points, axis=1)
+    carried = np.concatenate([at_landmarks(identity), at_landmarks(expression)])
+    off = np.linalg.norm(carried - trained, axis=2)[alike]
+    print(
+        f"landmarks lie {1000 * gap.mean():.2f} mm (worst {1000 * gap.max():.2f}) from where they were trained; "
+        f"their displacements differ by {1000 * off.mean():.3f} mm on average, {1000 * off.max():.2f} at worst"
+    )
+    return landmark_vertices, landmark_weights
+
+
 def other_side(name):
     return name.replace("Left", "#").replace("Right", "Left").replace("#", "Right")
 
@@ -197,42 +238,10 @@ def main():
     uncross(template, mean, identity, expression, names)
     mean, expression = symmetrise(mean, expression, names)
 
-    embedding = np.load(sources.WORK / "head_landmarks.npz")
-    rows = surface["triangles"][embedding["triangle"][IBUG_68]]
-    points = np.einsum("kc,kcd->kd", embedding["weights"][IBUG_68].astype(float), source[rows])
-    outer = np.isin(template["material"], ("skin", "lips", "mouth"))
-    quads = template["quads"][outer]
-    triangles = in_triangles(quads)
-    trained = np.einsum(
-        "kc,pkcd->pkd",
-        embedding["weights"][IBUG_68],
-        np.concatenate([surface["identity"], surface["expression"]])[:, rows],
-    )
-    # a lip's landmark lies on that lip: of the triangles near by the one that moves as was trained
-    near = cKDTree(mean[triangles].mean(1)).query(points, NEAR_TRIANGLES)[1]
-    bary, distance = closest_of(points, mean[triangles[near]])
-    # or beside a triangle but in its plane: the corners of the mouth lie between the template's vertices
-    beside, apart = in_plane_of(points, mean[triangles[near]])
-    near = np.concatenate([near, near], 1)
-    distance = np.concatenate([distance, apart + BESIDE_COST * np.abs(beside - bary).sum(2)], 1)
-    bary = np.concatenate([bary, beside], 1)
-    alike = np.r_[np.full(len(identity), True), [not name.startswith(SCULPTED) for name in names]]
-    moves = np.concatenate([identity, expression])[alike][:, triangles[near]]  # (P, 68, near, 3, 3)
-    off = np.linalg.norm(np.einsum("knc,pkncd->pknd", bary, moves) - trained[alike][:, :, None], axis=3).mean(0)
-    best = (distance + MOVES_COUNT * off).argmin(1)
-    index, landmark_weights = near[np.arange(len(points)), best], bary[np.arange(len(points)), best]
-    landmark_vertices = triangles[index]
+    landmark_vertices, landmark_weights = place_landmarks(surface, template, mean, identity, expression, names)
 
     def at_landmarks(field):
         return np.einsum("kc,...kcd->...kd", landmark_weights, field[..., landmark_vertices, :])
-
-    gap = np.linalg.norm(at_landmarks(mean) - points, axis=1)
-    carried = np.concatenate([at_landmarks(identity), at_landmarks(expression)])
-    off = np.linalg.norm(carried - trained, axis=2)[alike]
-    print(
-        f"landmarks lie {1000 * gap.mean():.2f} mm (worst {1000 * gap.max():.2f}) from where they were trained; "
-        f"their displacements differ by {1000 * off.mean():.3f} mm on average, {1000 * off.max():.2f} at worst"
-    )
 
     groups = {name: rows.astype(np.int32) for name, rows in template.items() if name.startswith("group_")}
     assets.save(

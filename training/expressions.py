@@ -9,6 +9,10 @@ from training import source_heads
 
 EYE_TURN = {"eyeLookUp": (-22, 0), "eyeLookDown": (28, 0), "eyeLookIn": (0, -30), "eyeLookOut": (0, 30)}  # degrees
 JAW_SHIFT = 0.008  # metres, jawLeft, jawRight, jawForward
+BROW_UP, BROW_DOWN, BROW_IN = 0.0082, 0.0035, 0.0055  # metres that a brow travels (raised: Cruz & Cruz, 2004)
+BROW_BULGE = 0.0012  # metres by which skin gathers between lowered brows
+SKULL = np.array([0.0, 0.0, -0.09])  # behind the eyes: the forehead's skin slides about it
+ROUND_LIPS = np.array([1.0, 0.7, 0.9])  # of the source's lips, which part by 17 mm
 SIDED = [
     "eyeBlink",
     "eyeLookDown",
@@ -79,6 +83,31 @@ def _turn(points, centre, pitch, yaw):
     return (points - centre) @ (about_y @ about_x).T + centre - points
 
 
+def brow_moves(mean, eye):
+    """The left brow's moves (N, 3) in metres, as its muscles pull the skin between lids and hairline: inner end up
+    (frontalis, medial; with the skin between the brows, of both), outer end up (lateral), and down and inwards
+    (corrugator and procerus). `eye` is the left eye's centre; inner and outer end up sum to the whole brow. MakeHuman's
+    units, in narrow strips, are added to them."""
+    across, height = np.abs(mean[:, 0]), mean[:, 1] - eye[1]
+    front = smooth_step(mean[:, 2], -0.045, -0.015)
+    between = 1 - smooth_step(across, 0.004, 0.014)  # the brows: there the bridge of the nose moves, too
+    below = smooth_step(height, 0.002 - 0.010 * between, 0.0125)
+    above = 1 - smooth_step(height, 0.016, 0.064)  # the skin folds up to the hairline
+    outer = smooth_step(across, 0.012, 0.046)
+    temple = 1 - smooth_step(across, 0.045, 0.076)
+    outwards = mean - SKULL - [0, eye[1], 0]
+    outwards /= np.linalg.norm(outwards, axis=1, keepdims=True)
+    up = np.array([0.0, 1, 0]) - outwards[:, 1:2] * outwards
+    lifted = BROW_UP * (front * below * above)[:, None] * up
+    inner_up = ((1 - outer) * (1 - 0.25 * between))[:, None] * lifted
+    outer_up = (outer * temple)[:, None] * lifted
+    near = 1 - smooth_step(height, 0.016, 0.045)
+    knit = (front * below * near * (1 - smooth_step(across, 0.014, 0.050)))[:, None]
+    inwards = np.array([-1.0, 0, 0]) * smooth_step(mean[:, :1], 0.0, 0.014)
+    down = knit * (BROW_IN * inwards - BROW_DOWN * up) + BROW_BULGE * knit * between[:, None] * [0, 0, 1]
+    return inner_up, outer_up, down
+
+
 def build(head, mean):
     """The 52 displacements (52, N, 3) of the mean head `mean` (N, 3), in the order of NAMES."""
 
@@ -139,12 +168,15 @@ def build(head, mean):
     from_middle = np.stack([mean[:, 0] * 0.4, np.zeros(len(mean)), np.ones(len(mean)) * 0.03], 1)
     outwards = from_middle / np.linalg.norm(from_middle, axis=1, keepdims=True)
 
+    inner_up, outer_up, knit = brow_moves(mean, centre)
     made = {
         "eyeBlink": blink,
         "eyeWide": wide,
         "eyeSquint": unit("eye-left-slit") * 0.6,
-        "browDown": unit("eyebrows-left-down"),
-        "browOuterUp": unit("eyebrows-left-extern-up") + 0.4 * unit("eyebrows-left-up"),
+        "browDown": left * skin[:, None] * knit + 0.75 * unit("eyebrows-left-down"),
+        "browOuterUp": 0.55 * left * skin[:, None] * outer_up
+        + 0.45 * unit("eyebrows-left-extern-up")
+        + 0.18 * unit("eyebrows-left-up"),
         "noseSneer": unit("nose-left-elevation") + 0.25 * left * upper * unit("mouth-elevation"),
         "mouthSmile": left * unit("mouth-corner-puller"),
         "mouthFrown": left * unit("mouth-depression"),
@@ -154,12 +186,13 @@ def build(head, mean):
         "mouthLowerDown": left * lower * unit("mouth-depression-retraction"),
         "mouthUpperUp": left * upper * unit("mouth-elevation"),
         "cheekSquint": left * bump(cheekbone, 0.016) * [0, 0.006, 0.002] + 0.25 * lower_lid * unit("eye-left-slit"),
-        "browInnerUp": unit("eyebrows-left-inner-up") * 1.3 + unit("eyebrows-right-inner-up") * 1.3,
+        "browInnerUp": 0.65 * skin[:, None] * inner_up
+        + 0.75 * (unit("eyebrows-left-inner-up") + unit("eyebrows-right-inner-up")),
         "jawOpen": opened,
         "jawForward": jaw * [0, 0, JAW_SHIFT],
         "jawLeft": jaw * [JAW_SHIFT, 0, 0],
         "mouthClose": -seal * opened,
-        "mouthFunnel": unit("mouth-protusion"),
+        "mouthFunnel": unit("mouth-protusion") * ROUND_LIPS,
         "mouthPucker": unit("mouth-pursing"),
         "mouthLeft": bump(lips, np.array([0.03, 0.018, 0.05])) * [0.011, 0, 0],
         "mouthRollLower": lower * (0.5 * compression + 0.9 * thinner_lower),

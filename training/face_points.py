@@ -16,6 +16,7 @@ from training.portrait_texture import Head
 
 REGION = 0.1  # share of a vertex in the face from which it can be chosen
 DEEP, ABOUT = 0.004, 0.005  # metres below the outermost skin within a reach: lids' and lips' inner sides
+SAME = 0.0005  # metres by which a head that is built anew may differ
 FEATURES, FINER = 0.012, 1.8  # metres about brows, eyes, nose and lips where points lie closer together
 
 
@@ -37,6 +38,16 @@ def outer_points(shipped):
     return np.flatnonzero(chosen)
 
 
+def basis_of(mean):
+    """How the head's shape moves points (92, K, 3) that lie at `mean` (K, 3): the 68 landmarks, then vertices."""
+    surface, marks = np.load(sources.WORK / "head_surface.npz"), LandmarkModel.load().ibug()
+    apart, rows = cKDTree(surface["mean"]).query(mean[LANDMARKS:])
+    assert apart.max() < SAME, f"a point lies {apart.max():.4f} m beside the head"
+    moves = ((marks.identity, marks.expression), (surface["identity"][:, rows], surface["expression"][:, rows]))
+    landmarks, vertices = (np.concatenate(pair) for pair in moves)
+    return np.concatenate([landmarks, vertices], axis=1).astype(np.float32)
+
+
 def face_points():
     """The FacePoints of the workshop's head: farthest-point sampling on the chart after the landmarks."""
     path = sources.WORK / "head_surface.npz"
@@ -56,14 +67,5 @@ def face_points():
     for _ in range(SPREADING - LANDMARKS):
         chosen.append(int(np.argmax(distance)))
         distance = np.minimum(distance, np.linalg.norm(at - at[chosen[-1]], axis=1) * weight)
-    more = rows[chosen]
-    return FacePoints(
-        np.concatenate([marks.mean, surface["mean"][more]]).astype(np.float32),
-        np.concatenate(
-            [
-                np.concatenate([marks.identity, surface["identity"][:, more]], 1),
-                np.concatenate([marks.expression, surface["expression"][:, more]], 1),
-            ]
-        ).astype(np.float32),
-        np.concatenate([first, at[chosen]]).astype(np.float32),
-    )
+    mean = np.concatenate([marks.mean, surface["mean"][rows[chosen]]]).astype(np.float32)
+    return FacePoints(mean, basis_of(mean), np.concatenate([first, at[chosen]]).astype(np.float32))

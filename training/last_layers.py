@@ -1,11 +1,11 @@
 """Solve the last layers of the shipped networks anew: `python -m training.last_layers [--first K] [--closer N]`.
 
 What the networks see stays as it is; how that tells identity and expression is found by least squares, over the crops
-in `work/crops` and their mirror images, as the change from what is shipped. So labels that were mended need no new
-training: landmarks alone do not tell whether a jaw or lips open a mouth, and the runs up to `eleventh` and
-`refinement12` have learned from fits that left it to the lips (`fit_portraits.with_open_jaws`). Writes
-`addon_assets/synergynet.npz` (heads of the network and of the reverse module, their precisions), then
-`addon_assets/refinement.npz` by what the new heads lead to.
+in `work/crops` and their mirror images, as the change from what is shipped. So labels that were mended, and expressions
+that move the head otherwise, need no new training: the runs up to `eleventh` and `refinement12` have learned from fits
+that left it to the lips to open mouths (`fit_portraits.with_open_jaws`), and from the source's narrow brows
+(`expressions.brow_moves`). Writes `addon_assets/synergynet.npz` (how shape moves points, heads of the network and of
+the reverse module, their precisions), then `addon_assets/refinement.npz` by what the new heads lead to.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from training import sources
 from training.bench import as_fitted
 from training.closer_looks import looked_closer
 from training.export import half, precision
+from training.face_points import basis_of
 from training.first_fits import small
 from training.fit_landmarks import LandmarkModel
 from training.fit_portraits import JAW
@@ -215,6 +216,8 @@ def main():
             return list(pool.imap(work, paths, chunksize=1))
 
     arrays = assets.load(first, "SynergyNet")
+    arrays["points_basis"] = basis_of(arrays["points_mean"])
+    assets.save(first, "SynergyNet", half(arrays))
     parts = map_shards(of_network, paths)
     for name, equations in zip(("heads", "reverse_heads"), map(summed, zip(*parts, strict=True)), strict=True):
         print(name, flush=True)
@@ -227,6 +230,8 @@ def main():
 
     print("refinement", flush=True)
     arrays = assets.load(closer, "refinement")
+    arrays["basis"] = basis_of(arrays["mean"])
+    assets.save(closer, "refinement", half(arrays))
     change = summed(map_shards(of_refinement, paths[: options.closer])).change()
     assets.save(closer, "refinement", half(changed(arrays, "change", np.arange(SHAPE), change)))
     arrays = assets.load(closer, "refinement")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from synergy_blender.face import head_model
+from synergy_blender.face import head_model, network
 
 ARKIT = [
     "eyeBlinkLeft",
@@ -148,6 +148,16 @@ def test_landmarks_lie_where_ibug_puts_them(model):
     np.testing.assert_allclose(model.landmark_weights.sum(1), 1, atol=1e-5)
 
 
+def test_landmarks_lie_and_move_as_the_network_was_taught(model):
+    regress = network.load()
+    taught, moves = regress.points_mean[:68], regress.points_basis[:, :68]
+    assert np.linalg.norm(model.landmarks(model.mean) - taught, axis=1).max() < 0.0007
+    ours = np.array([model.landmarks(field) for field in (*model.identity, *model.expression)], float)
+    assert np.linalg.norm(ours - moves, axis=2).mean() < 0.0001
+    brows = [len(model.identity) + k for k, name in enumerate(model.expression_names) if name.startswith("brow")]
+    assert np.linalg.norm(ours[brows] - moves[brows], axis=2).max() < 0.001
+
+
 def test_expressions_move_what_their_names_say(model):
     names = list(model.expression_names)
     landmarks = {n: model.landmarks(model.mean + model.expression[names.index(n)]) for n in names}
@@ -157,7 +167,13 @@ def test_expressions_move_what_their_names_say(model):
     assert moved["eyeBlinkLeft"][43:45, 1].max() < -0.003 and np.abs(moved["eyeBlinkLeft"][36:42]).max() < 1e-4
     assert moved["mouthSmileLeft"][54, 1] > 0.003 and moved["mouthSmileLeft"][54, 0] > 0
     assert moved["mouthFrownRight"][48, 1] < -0.002
-    assert moved["browInnerUp"][[21, 22], 1].min() > 0.001
+    raised = moved["browInnerUp"] + moved["browOuterUpLeft"] + moved["browOuterUpRight"]
+    assert moved["browInnerUp"][[21, 22], 1].min() > 0.006 and moved["browInnerUp"][[17, 26], 1].max() < 1e-3
+    assert np.ptp(raised[18:26, 1]) < 0.0015 and raised[18:26, 1].min() > 0.006  # both ends: the brow as a whole
+    assert moved["browDownLeft"][22, 1] < -0.005 and moved["browDownLeft"][22, 0] < -0.001
+    assert np.abs(raised[36:48]).max() < 0.0015  # lids stay
+    parted = neutral + moved["mouthFunnel"]
+    assert 0.008 < np.linalg.norm(parted[62] - parted[66]) < 0.014
     assert moved["mouthPucker"][54, 0] < -0.003 < 0.003 < moved["mouthPucker"][48, 0]
     for side, toward in (("Left", 1), ("Right", -1)):
         eye = model.groups[f"eye_{side.lower()}"]
