@@ -10,7 +10,8 @@ from .pose import to_picture
 
 # Of landmarks that are given, crop pixels: unlike points that are seen, each errs by itself; steps of the fit to them
 LANDMARK_ERROR, LANDMARK_ROUNDS = 0.5 / np.sqrt(fit.TOGETHER), 8
-HARDLY = 0.13  # confidence up to which what was found beside a face is none
+# Confidence up to which what was found beside a face is none: usually, and where the detector's own score is low
+HARDLY, DOUBTED, LOW_SCORE = 0.13, 0.5, 0.78
 
 
 @dataclass(frozen=True)
@@ -48,15 +49,20 @@ def reconstruct(image, boxes=None, regress=None):
     """Reconstruct the faces in `image` (H, W, 3) uint8 RGB: a list of Reconstruction, largest face first.
 
     Finds the faces unless `boxes` gives them, each (x0, y0, x1, y1) in pixels around one face; beside a face, what is
-    HARDLY one is left out. `regress` is the network on another engine (`engine.load`).
+    hardly one is left out. `regress` is the network on another engine (`engine.load`).
     Raises ValueError for a picture or a box of another form, assets.AssetError for a missing or damaged file.
     """
     image, shown = _faces(image, boxes)
     looks = [look.closer(image, face, regress or network.load()) for face in shown]
     found = [_lay(seen, fitted([seen]), 0) for seen in looks]
-    if boxes is None and any(face.confidence > HARDLY for face in found):
-        found = [face for face in found if face.confidence > HARDLY]
+    if boxes is None:
+        found = [face for face in found if _is_a_face(face)] or found
     return sorted(found, key=lambda face: face.box[0] - face.box[2])
+
+
+def _is_a_face(found):
+    """Whether what was found is more than hardly a face."""
+    return found.confidence > (DOUBTED if found.evidence[0] < LOW_SCORE else HARDLY)
 
 
 def reconstruct_person(images, boxes=None, regress=None):
