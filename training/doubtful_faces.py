@@ -20,7 +20,7 @@ LEAST = 0.3  # score that is looked at here
 SCORES, POWERS = (0.65, 0.6, 0.5, 0.4, 0.3), (0.5, 0.8)
 ERRORS = (3.2, 3.6, 4.0, 4.5, 5.0)
 FIRST = ERRORS[2:]  # beside the power in use
-BOTH = (3.4, 3.6, 3.8, 4.2, 4.6)  # errors of both looks together
+BOTH = (3.8, 4.2, 4.6, 5.0, 5.5)  # errors of both looks together
 FACE_FREE = 600  # pictures without faces, of those that the detector has seen as such
 SEED = 3 * 10**6
 
