@@ -190,7 +190,7 @@ def open_mouths():
         if seen := face_at(name, marks[name]):
             found.append((seen[1].expression[JAW], expression[JAW]))
     ours, theirs = np.mean(found, 0)
-    note(f"jaws that labels of portraits have open by {OPEN} or more ({len(found)}): {ours:.2f}, labels {theirs:.2f}")
+    note(f"jaws that labels of portraits have open by {OPEN} or more: {ours:.2f}, labels {theirs:.2f} ({len(found)})")
 
 
 def exact_truth():

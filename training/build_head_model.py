@@ -148,6 +148,11 @@ def uncross(template, mean, identity, expression, names):
     print(f"the skin still cuts into itself in {shapes}")
 
 
+def at_landmarks(field, vertices, weights):
+    """A field (..., V, 3) at points that are weights (K, 3) of vertices (K, 3): (..., K, 3)."""
+    return np.einsum("kc,...kcd->...kd", weights, field[..., vertices, :])
+
+
 def place_landmarks(surface, template, mean, identity, expression, names):
     """Vertices (68, 3) and their weights (68, 3): the landmarks on the template, where they move as was trained."""
     embedding = np.load(sources.WORK / "head_landmarks.npz")
@@ -174,19 +179,15 @@ def place_landmarks(surface, template, mean, identity, expression, names):
     off = np.linalg.norm(np.einsum("knc,pkncd->pknd", bary, moves) - trained[alike][:, :, None], axis=3).mean(0)
     best = (distance + MOVES_COUNT * off).argmin(1)
     index, landmark_weights = near[np.arange(len(points)), best], bary[np.arange(len(points)), best]
-    landmark_vertices = triangles[index]
-
-    def at_landmarks(field):
-        return np.einsum("kc,...kcd->...kd", landmark_weights, field[..., landmark_vertices, :])
-
-    gap = np.linalg.norm(at_landmarks(mean) - points, axis=1)
-    carried = np.concatenate([at_landmarks(identity), at_landmarks(expression)])
+    landmarks = triangles[index], landmark_weights
+    gap = np.linalg.norm(at_landmarks(mean, *landmarks) - points, axis=1)
+    carried = at_landmarks(np.concatenate([identity, expression]), *landmarks)
     off = np.linalg.norm(carried - trained, axis=2)[alike]
     print(
         f"landmarks lie {1000 * gap.mean():.2f} mm (worst {1000 * gap.max():.2f}) from where they were trained; "
         f"their displacements differ by {1000 * off.mean():.3f} mm on average, {1000 * off.max():.2f} at worst"
     )
-    return landmark_vertices, landmark_weights
+    return landmarks
 
 
 def other_side(name):
@@ -238,11 +239,7 @@ def main():
     uncross(template, mean, identity, expression, names)
     mean, expression = symmetrise(mean, expression, names)
 
-    landmark_vertices, landmark_weights = place_landmarks(surface, template, mean, identity, expression, names)
-
-    def at_landmarks(field):
-        return np.einsum("kc,...kcd->...kd", landmark_weights, field[..., landmark_vertices, :])
-
+    landmarks = place_landmarks(surface, template, mean, identity, expression, names)
     groups = {name: rows.astype(np.int32) for name, rows in template.items() if name.startswith("group_")}
     assets.save(
         sources.ASSETS / "head_model.npz",
@@ -251,14 +248,14 @@ def main():
             "mean": mean.astype(np.float32),
             "identity": identity.astype(np.float16),
             "expression": expression.astype(np.float16),
-            "identity_names": np.array(identity_names(at_landmarks(mean), at_landmarks(identity))),
+            "identity_names": np.array(identity_names(*(at_landmarks(one, *landmarks) for one in (mean, identity)))),
             "expression_names": surface["expression_names"].astype("U"),
             "quads": template["quads"].astype(np.int32),
             "uv": template["uv"].astype(np.float32),
             "material": np.array([MATERIALS.index(name) for name in template["material"]], np.int32),
             "material_names": np.array(MATERIALS),
-            "landmark_vertices": landmark_vertices.astype(np.int32),
-            "landmark_weights": landmark_weights.astype(np.float32),
+            "landmark_vertices": landmarks[0].astype(np.int32),
+            "landmark_weights": landmarks[1].astype(np.float32),
             **groups,
         },
     )

@@ -11,6 +11,7 @@ EYE_TURN = {"eyeLookUp": (-22, 0), "eyeLookDown": (28, 0), "eyeLookIn": (0, -30)
 JAW_SHIFT = 0.008  # metres, jawLeft, jawRight, jawForward
 BROW_UP, BROW_DOWN, BROW_IN = 0.0082, 0.0035, 0.0055  # metres that a brow travels (raised: Cruz & Cruz, 2004)
 BROW_BULGE = 0.0012  # metres by which skin gathers between lowered brows
+OUTER = 0.012, 0.046  # metres beside the nose between which the inner brow's muscle gives way to the outer one's
 SKULL = np.array([0.0, 0.0, -0.09])  # behind the eyes: the forehead's skin slides about it
 ROUND_LIPS = np.array([1.0, 0.7, 0.9])  # of the source's lips, which part by 17 mm
 SIDED = [
@@ -93,7 +94,7 @@ def brow_moves(mean, eye):
     between = 1 - smooth_step(across, 0.004, 0.014)  # the brows: there the bridge of the nose moves, too
     below = smooth_step(height, 0.002 - 0.010 * between, 0.0125)
     above = 1 - smooth_step(height, 0.016, 0.064)  # the skin folds up to the hairline
-    outer = smooth_step(across, 0.012, 0.046)
+    outer = smooth_step(across, *OUTER)
     temple = 1 - smooth_step(across, 0.045, 0.076)
     outwards = mean - SKULL - [0, eye[1], 0]
     outwards /= np.linalg.norm(outwards, axis=1, keepdims=True)

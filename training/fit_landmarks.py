@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from synergy_blender.face import pose
 from training import sources
 from training.embed_landmarks import IBUG_68
 
@@ -114,14 +115,6 @@ def fit(
     return Fit(*(np.concatenate([getattr(p, name) for p in parts]) for name in Fit.__dataclass_fields__))
 
 
-def _turns(angles):
-    """Rotations (B, 3, 3) about axes by their lengths in radians (B, 3) (Rodrigues)."""
-    size = np.linalg.norm(angles, axis=1)[:, None, None].clip(1e-12)
-    x, y, z = angles.T / size[:, 0, 0]
-    cross = np.stack([0 * x, -z, y, z, 0 * x, -x, -y, x, 0 * x], 1).reshape(-1, 3, 3)
-    return np.eye(3) + np.sin(size) * cross + (1 - np.cos(size)) * cross @ cross
-
-
 def _fit_chunk(model, target, rounds, frozen, prior, independent_points, sigmas, given):
     count, points = target.shape[:2]
     n_id, n_ex = len(model.identity), len(model.expression)
@@ -170,7 +163,8 @@ def _fit_chunk(model, target, rounds, frozen, prior, independent_points, sigmas,
         a, b = solution[:, :n_id], np.clip(solution[:, n_id:shapes], 0, 1)
         turn, growth, step = np.split(solution[:, shapes:], [3, 4], axis=1)
         shift = shift + scale[:, None] * step
-        rotation, scale = _turns(turn) @ rotation, scale * np.exp(growth[:, 0])
+        rotation = np.array([pose.turn(axis) for axis in turn]) @ rotation
+        scale = scale * np.exp(growth[:, 0])
     predicted = np.einsum("bkd,bed->bke", model.points(a, b), rotation[:, :2]) * scale[:, None, None] + shift[:, None]
     return Fit(a, b, scale, rotation, shift * [1, -1], (target - predicted) / scale[:, None, None])
 

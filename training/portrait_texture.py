@@ -235,11 +235,11 @@ def render(
         corner_colours = colours[head.triangles[index[plain]]]
         picture[plain] = np.einsum("pk,pkc->pc", weights[plain], corner_colours) * np.clip(brightness, 0.4, 1.2)
     picture = np.where((index >= 0)[..., None], picture, backdrop)
+    on_head = np.where(is_head, index, -1)
     if shut.any():
-        lashes = interpolate((shut @ head.lashes)[:, None], head.triangles, np.where(is_head, index, -1), weights)
+        lashes = interpolate((shut @ head.lashes)[:, None], head.triangles, on_head, weights)
         picture = picture * (1 - LASHES_DARK * lashes**LASHES_NARROW)
     normals = vertex_normals(vertices, head.triangles) @ rotation.T.astype(np.float32)
-    on_head = np.where(is_head, index, -1)
     light = shade(interpolate(normals, head.triangles, on_head, weights))
     more = np.maximum(expression - portrait.expression, 0)
     if wrinkles and wrinkles.thrown_by(more):

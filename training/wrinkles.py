@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.expressions import NAMES, smooth_step
+from training.expressions import NAMES, OUTER, smooth_step
 
 SMOOTH_SKIN = 0.3  # share of people whose skin hardly folds
 DEPTH, CREASE = (0.04, 0.24), (0.0008, 0.0015)  # share of the light that a crease takes; half its width, metres
 LOWEST, SPACING, HIGHEST = 0.027, 0.0065, 0.060  # metres above the eyes, across the forehead
 LEAST, MOST = 0.1, 0.8  # of a slider: from which on the skin folds, and is folded
 FOLD, FOLD_WIDTH = 0.45, 2.4  # a crease's lit sides: of its depth, and of its width
-_INNER, *_REST = (NAMES.index(n) for n in ("browInnerUp", "browOuterUpLeft", "browOuterUpRight"))
+_INNER, _LEFT, _RIGHT = (NAMES.index(n) for n in ("browInnerUp", "browOuterUpLeft", "browOuterUpRight"))
 _DOWN = [NAMES.index(f"browDown{side}") for side in ("Left", "Right")]
 
 
@@ -57,15 +57,15 @@ class Wrinkles:
 
     def thrown_by(self, more):
         """Whether brows that are moved by `more` (52,) than in the photo show any."""
-        return self.depth > 0 and more[[_INNER, *_REST, *_DOWN]].max() > LEAST
+        return self.depth > 0 and more[[_INNER, _LEFT, _RIGHT, *_DOWN]].max() > LEAST
 
     def light(self, places, more):
         """Factor (H, W) of the light at places (H, W, 3) of the mean head, for brows moved by `more` (52,) than in the
         photo."""
         x, y = places[..., 0], places[..., 1]
         front = smooth_step(places[..., 2], -0.03, -0.01)
-        outer = smooth_step(np.abs(x), 0.012, 0.046)
-        lifted = more[_INNER] * (1 - outer) + np.where(x > 0, more[_REST[0]], more[_REST[1]]) * outer
+        outer = smooth_step(np.abs(x), *OUTER)
+        lifted = more[_INNER] * (1 - outer) + np.where(x > 0, more[_LEFT], more[_RIGHT]) * outer
         lifted, knit = (front * smooth_step(moved, LEAST, MOST) for moved in (lifted, more[_DOWN].mean()))
         dark = np.zeros(x.shape, np.float32)
         for height, bend, wave, length, phase, reach, share in self.across:
