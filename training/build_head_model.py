@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from synergy_blender.face import assets
 from synergy_blender.face.surface import in_triangles
-from training import sources
+from training import cranium, sources
 from training.cage import NECK_PLANE
 from training.check_head import COMBINATIONS, crossings, sphere
 from training.embed_landmarks import IBUG_68
@@ -240,6 +240,7 @@ def main():
     mean, expression = symmetrise(mean, expression, names)
 
     landmarks = place_landmarks(surface, template, mean, identity, expression, names)
+    mean, identity = cranium.shrunk(mean), cranium.steadied(identity, mean)
     groups = {name: rows.astype(np.int32) for name, rows in template.items() if name.startswith("group_")}
     assets.save(
         sources.ASSETS / "head_model.npz",

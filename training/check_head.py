@@ -14,6 +14,10 @@ SYMMETRY = 1e-6  # metres
 PENETRATION = 0.5e-3  # metres of an eyelid into an eyeball
 STRETCH = 4.0
 INCISOR, LIP = 0.004, (0.010, 0.014)  # metres: half the width that is looked at; how thick lips are
+# metres, the mean of both sexes (ANSUR II, 2012): between the pupils, over the cheekbones, and the skull's length and
+# breadth; how far the skull may be off beside a face of such a size
+PUPILS, CHEEKBONES, SKULL, SKULL_OFF = 0.0629, 0.1373, (0.1938, 0.1502), 0.03
+ABOVE_EARS = 0.012  # height from which a head's breadth is measured
 INSIDE_LIDS = 2  # loops of the lids' thickness
 FACE = (-0.055, -0.125, 0.09)  # before the ears (depth), from under the chin to the hairline (heights), metres
 TOUCHING = ("mouth_bag", "lips", "eyelid_left", "eyelid_right")  # parts of the skin that may touch one another
@@ -176,6 +180,18 @@ def loops_around(model, inner):
         seen, count = np.concatenate([seen, loop]), count + 1
 
 
+def skull_over_peoples(model):
+    """Length and breadth of the mean's skull beside its face over those of people."""
+    groups, mean = model.groups, model.mean
+    skin = mean[np.setdiff1d(groups["skin"], np.concatenate([groups["ear_left"], groups["ear_right"]]))]
+    pupils = np.ptp([mean[groups[f"eye_{side}"]].mean(0)[0] for side in ("left", "right")])
+    cheekbones = np.ptp(model.landmarks(mean)[[1, 15], 0])
+    size = (pupils / PUPILS + cheekbones / CHEEKBONES) / 2
+    forehead = skin[(skin[:, 1] > ABOVE_EARS) & (np.abs(skin[:, 0]) < 0.01), 2].max()
+    above = skin[skin[:, 1] > ABOVE_EARS]
+    return (forehead - above[:, 2].min()) / SKULL[0] / size, np.ptp(above[:, 0]) / SKULL[1] / size
+
+
 def sidedness(model, partner):
     """How far, in metres, the left expressions are from the mirror images of the right ones."""
     names = list(model.expression_names)
@@ -227,6 +243,10 @@ def measure(model):
     figure("edges of one quad, on the neck's end", alone, "no other", loop and height < 1e-5)
     poles = {int(v): int(n) for v, n in zip(*np.unique(valence, return_counts=True), strict=True) if v != 4}
     figure("poles by valence", poles, "3 and 5 only", set(poles) <= {3, 5})
+    long, broad = skull_over_peoples(model)
+    text = f"{long:.2f} and {broad:.2f}"
+    good = max(abs(long - 1), abs(broad - 1)) <= SKULL_OFF
+    figure("length and breadth of the skull over people's", text, f"1, within {SKULL_OFF:.0%}", good)
     flip = np.array([-1.0, 1, 1])
     partner = mirror_of(model)[0]
     asymmetry = np.abs(model.mean - model.mean[partner] * flip).max()
