@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from synergy_blender.face import cover
-from synergy_blender.face.texels import carry, texels_of
+from synergy_blender.face.texels import texels_of
 from training.beards import HAIR, SHARES, noise
 from training.laid_faces import FINER
 from training.skin_model import plain_surface
@@ -34,7 +34,7 @@ def grows():
     """How far (H, W) 0..1 hair grows at a picture's pixels: there it hides nothing."""
     texels = texels_of(1024, plain_surface())
     rows = np.arange(len(texels.at))
-    hairy, _ = cover.GRID.laid(rows, carry(texels.surface.hairy[:, None], texels, rows), texels)
+    hairy, _ = cover.GRID.laid(rows, texels.hairy[rows, None], texels)
     return cv2.resize(hairy[..., 0].astype(np.float32), None, fx=FINER, fy=FINER, interpolation=cv2.INTER_LINEAR)
 
 

@@ -19,6 +19,9 @@ SCALP = (0.015, 0.05)  # heights on the mean head from which hair may be seen, m
 NECK = (-0.112, -0.1)  # heights on the mean head below which the neck is not taken from the photo, metres
 BACKDROP_SAMPLES, SKIN_SAMPLES, CELL_SAMPLES = 6000, 30_000, 300_000
 INSIDE = (0.35, 0.55)  # cosines to the viewer of what is a little, and well inside of a head's outline
+BINS, HAIR_ROUNDS, LIKE_HAIR = 20, 6, (0.35, 0.55)  # of a histogram of colours; shares of hair among what has a colour
+BEYOND = 0.4  # of the head's width, how far beside and above it the backdrop's colours are looked at
+OFTENER = 3.0  # than what is behind it hair is seen there, beforehand
 UNEVEN = 14  # of 255: how much a backdrop may vary to be told from the head by its colour
 DOUBTFUL = 0.3  # trust below which a texel is not used at all
 SURE = 0.995  # trust above which the mirror side is not asked
@@ -52,7 +55,6 @@ class Look(NamedTuple):
 def look(image, vertices, texels):
     """The Look of a photo `image` (H, W, 3) uint8 with the head's `vertices` (V, 3) in it."""
     view = View(image, vertices, texels)
-    before = _before_backdrop(view)
     here = view.project(texels, np.arange(len(texels.at)))
     some = slice(None, None, max(1, len(here.rows) // CELL_SAMPLES))
     worn, hidden = (one.covered(here.rows[some], here.colour[some], texels) for one in (glasses, cover))
@@ -73,6 +75,7 @@ def look(image, vertices, texels):
         return replace(seen, trust=trust)
 
     here = bare(here)
+    before = _before_backdrop(view, here, texels)
     skin, cheeks = cheeks_of(telling(here, texels), texels)
 
     def believed(seen, mirrored=False):
@@ -91,11 +94,12 @@ def look(image, vertices, texels):
 class View:
     """A photo's part about a head at about the resolution of a texture `size` wide, with the head in it: `picture`
     (h, w, 3) float32, which begins at the photo's pixel `corner` (2,), `vertices` (V, 3) and their normals, the depth
-    of what is nearest, and where the head is: `covered` (h', w'), perhaps coarser."""
+    of what is nearest, where the head is: `covered` (h', w'), perhaps coarser, and colours `beyond` it (n, 3)."""
 
     def __init__(self, image, vertices, texels):
         self.surface = texels.surface
         self.picture, self.vertices, self.corner = _about(image, np.asarray(vertices, float), texels.size)
+        self.beyond = _beyond(image, np.asarray(vertices)[:, :2])
         normals = raster.vertex_normals(self.vertices * [1, -1, 1], self.surface.triangles)
         self._there = np.column_stack([self.vertices, normals])
         self._nearest, self.covered = _depth(self.vertices, self.surface.triangles, self.picture.shape)
@@ -180,10 +184,11 @@ def _alike(unlike):
     return np.exp(-0.25 * np.maximum(unlike - 6, 0))
 
 
-def _before_backdrop(view):
+def _before_backdrop(view, seen, texels):
     """A function from what is Seen of the texels to 0 where the colour is that of an even backdrop, which may grow
-    darker towards one side, and 1 elsewhere (m,); the face's middle and the scalp's are always 1. Before any other
-    backdrop hair at the head's outline is 0: it may be what lies beside it."""
+    darker towards one side, and 1 elsewhere (m,); the face's middle is always 1. Before any other backdrop hair at the
+    head's outline is 0: it may be what lies beside it. So is, before any, what has the backdrop's colours rather than
+    those of the hair that is `seen`: few skulls are as high as the fitted head's, which photos tell nothing of."""
     picture, covered = view.picture, view.covered
     height, width = picture.shape[:2]
     rows = np.flatnonzero(covered.any(1))
@@ -194,6 +199,7 @@ def _before_backdrop(view):
     chosen = slice(None, None, max(1, len(row) // BACKDROP_SAMPLES))
     points = (np.stack([column[chosen], row[chosen]], 1) + 0.5) * [width / covered.shape[1], height / covered.shape[0]]
     samples = picture[points[:, 1].astype(int), points[:, 0].astype(int)]
+    like_hair = _hair_before(view.beyond if len(view.beyond) > 200 else samples, seen, texels)
 
     def bent(points):
         x, y = (points / [width, height] - 0.5).T
@@ -207,7 +213,7 @@ def _before_backdrop(view):
         weights = 1 / (1 + (off / UNEVEN) ** 2)
     uneven = np.median(off)
     if uneven > UNEVEN:
-        return _inside
+        return lambda seen, texels: _inside(seen, texels) * like_hair(seen, texels)
 
     def before(seen, texels):
         def part(some):
@@ -219,16 +225,66 @@ def _before_backdrop(view):
             different = np.clip((off - 2 * uneven - 8) / 12, 0, 1)
             return np.where(middle, 1, np.maximum(hair, different)).astype(np.float32)
 
-        return in_blocks(part, len(seen.rows))
+        return in_blocks(part, len(seen.rows)) * like_hair(seen, texels)
 
     return before
+
+
+def _hair_before(backdrop, seen, texels):
+    """A function from what is Seen of the texels to 0 where hair grows but the colour is one of the `backdrop` (n, 3)
+    rather than of hair or skin, 1 elsewhere (m,)."""
+    grows = texels.hairy[seen.rows]
+    hair = np.flatnonzero((grows > 0.8) & (seen.normal[:, 2] > INSIDE[1]) & (seen.trust > DOUBTFUL))
+    if len(hair) < 200:
+        return _anything
+    bare = np.flatnonzero((grows < 0.2) & (seen.trust > 0.8))
+    some, bare = (rows[:: max(1, len(rows) // SKIN_SAMPLES)] for rows in (hair, bare))
+    bins = _bins(seen.colour[some])
+    behind, skin = _shares(_bins(backdrop)), _shares(_bins(seen.colour[bare]))
+    counts = np.ones(len(bins), np.float32)
+    for _ in range(HAIR_ROUNDS):  # what is not hair counts less and less
+        hair = OFTENER * _shares(bins, counts)
+        counts = (hair / (hair + behind + skin + 1e-9))[bins]
+    like_hair = ramp((hair + skin) / (hair + behind + skin + 1e-9), *LIKE_HAIR)
+
+    def like(seen, texels):
+        def part(some):
+            grows = texels.hairy[seen.rows[some]]
+            there = np.flatnonzero(grows)
+            like = np.ones_like(grows)
+            like[there] -= grows[there] * (1 - like_hair[_bins(seen.colour[some][there])])
+            return like
+
+        return in_blocks(part, len(seen.rows))
+
+    return like
+
+
+def _anything(seen, texels):
+    return np.float32(1)
+
+
+def _bins(colours):
+    """Which bin of a histogram of BINS ** 3 each of colours (n, 3) falls into (n,)."""
+    at = (colours * np.float32(BINS / 256)).astype(np.int32).clip(0, BINS - 1)
+    return (at[:, 0] * BINS + at[:, 1]) * BINS + at[:, 2]
+
+
+def _shares(bins, counts=None):
+    """The share (BINS ** 3,) of bins (n,) near every one, each of which counts as much."""
+    whole = np.bincount(bins, counts, BINS**3).reshape((BINS,) * 3)
+    for axis in range(3):
+        padded = np.pad(whole, [(2, 2) if k == axis else (0, 0) for k in range(3)])
+        taps = [padded.take(range(k, k + BINS), axis) for k in range(5)]
+        whole = taps[0] + taps[4] + 4 * (taps[1] + taps[3]) + 6 * taps[2]
+    return (whole / max(whole.sum(), 1e-9)).astype(np.float32).ravel()
 
 
 def _inside(seen, texels):
     """How far each texel Seen is well inside the head's outline, or not of hair, whose own outline is another (m,)."""
 
     def part(some):
-        grows = carry(texels.surface.hairy[:, None], texels, seen.rows[some])[:, 0]
+        grows = texels.hairy[seen.rows[some]]
         return 1 - grows * (1 - ramp(seen.normal[some, 2], *INSIDE))
 
     return in_blocks(part, len(seen.rows))
@@ -306,6 +362,20 @@ def _about(image, vertices, size):
     moved[:, :2] = (vertices[:, :2] - low) * [columns / wide, rows / tall]
     moved[:, 2] *= columns / wide
     return np.asarray(part, np.float32), moved, low
+
+
+def _beyond(image, points):
+    """Colours (n, 3) of a photo beside and above a head at `points` (V, 2), down to its middle."""
+    low, high = points.min(0), points.max(0)
+    far = BEYOND * (high[0] - low[0])
+    limits = image.shape[1::-1]
+    (left, top), (right, bottom) = (
+        np.clip(corner, 0, limits).astype(int) for corner in (low - far, [high[0] + far, (low[1] + high[1]) / 2])
+    )
+    step = max(1, int(np.sqrt((right - left) * (bottom - top) / BACKDROP_SAMPLES)))
+    y, x = np.mgrid[top:bottom:step, left:right:step]
+    outside = (x < low[0]) | (x > high[0]) | (y < low[1])
+    return image[y[outside], x[outside]]
 
 
 def _span(vertices):

@@ -18,8 +18,8 @@ ENOUGH = 8  # texels of every triangle that tell the vertices' values: more say 
 @dataclass(frozen=True, eq=False)  # they are cached by identity
 class Texels:
     """The skin's texels of a `surface`'s map `size` wide: their places `at` (n,) in the flat picture, the `corners`
-    (n, 3) of their triangles with `weights` (n, 3), and their `places` (n, 3) on the mean head, metres; `telling` (m,)
-    of them are enough to tell the vertices' values."""
+    (n, 3) of their triangles with `weights` (n, 3), their `places` (n, 3) on the mean head, metres, and how far hair
+    grows there, `hairy` (n,); `telling` (m,) of them are enough to tell the vertices' values."""
 
     surface: Surface
     size: int
@@ -27,6 +27,7 @@ class Texels:
     corners: np.ndarray
     weights: np.ndarray
     places: np.ndarray
+    hairy: np.ndarray
     telling: np.ndarray
 
 
@@ -41,7 +42,8 @@ def texels_of(size, surface=None):
     corners = surface.triangles[surface.skin][index].astype(np.int32)
     weights = np.ascontiguousarray(weights.reshape(-1, 3)[at])
     places = carried(surface.mean.astype(np.float32), corners, weights)
-    return Texels(surface, size, at, corners, weights, places, _telling(index))
+    hairy = carried(surface.hairy.astype(np.float32)[:, None], corners, weights)[:, 0]
+    return Texels(surface, size, at, corners, weights, places, hairy, _telling(index))
 
 
 def _telling(index):

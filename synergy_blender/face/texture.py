@@ -145,7 +145,7 @@ def _growing(hair, rows, detailed, texels):
     """Factors (m, 3) that make strands of even hair, as far as some `rows` of the texels are not `detailed` (m,), and
     an uneven hairline; `hair` (3,) is by how much its log colour differs from the skin's."""
     factor = np.ones((len(rows), 3), np.float32)
-    grows = carry(texels.surface.hairy[:, None], texels, rows)[:, 0]
+    grows = texels.hairy[rows]
     some = np.flatnonzero((grows > 0) & (detailed < 1))
     grows, free = grows[some], 1 - detailed[some]
     strand = strands(texels.places[rows[some]])
@@ -159,7 +159,7 @@ def _growing(hair, rows, detailed, texels):
 def _grain_on(skin, detail, rows, detailed, texels):
     """Gives `skin` (m, 3) on some `rows` of the texels the cheek's `detail`, spread out, in place, as far as they are
     not `detailed` (m,) and no hair grows there."""
-    bare = (1 - detailed) * (1 - carry(texels.surface.hairy[:, None], texels, rows)[:, 0])
+    bare = (1 - detailed) * (1 - texels.hairy[rows])
     some = np.flatnonzero(bare > 0)
     skin[some] *= np.exp(GRAIN * bare[some] * grain.at_texels(detail, rows[some], texels))[:, None]
 

@@ -227,11 +227,31 @@ def test_before_an_uneven_backdrop_hair_at_the_outline_is_doubted(astronaut, not
     assert here.trust[hair & (here.normal[:, 2] > 0.7)].mean() > 0.8
 
 
+def test_a_backdrop_that_is_seen_above_a_low_skull_is_not_taken_for_hair(astronaut, nothing_before_it):
+    picture, face, _ = astronaut
+    head, about = surface.bundled(), texels.texels_of(256)
+    index, weights = raster.rasterize(face.vertices[:, :2], head.triangles, 512, 512, face.vertices[:, 2])
+    at = head.triangles[index]
+    high, grown = (np.einsum("hwc,hwc->hw", weights, v[at]) for v in (head.mean[:, 1], head.hairy))
+    rng = np.random.default_rng(0)
+    sky = [120, 150, 190] + rng.normal(0, 12, picture.shape)
+    hair = [60, 40, 30] + rng.normal(0, 12, picture.shape)
+    lower = np.where((grown > 0.5)[..., None], hair, picture)
+    seen_above = np.where(((index < 0) | (high > 0.079))[..., None], sky, lower).clip(0, 255).astype(np.uint8)
+    here, *_ = seen.look(seen_above, face.vertices, about)
+    y = about.places[here.rows, 1]
+    inside = (here.normal[:, 2] > 0.58) & (about.hairy[here.rows] > 0.95)
+    assert (inside & (y > 0.081)).sum() > 50 and here.trust[inside & (y > 0.081)].mean() < 0.1
+    assert here.trust[inside & (y < 0.073)].mean() > 0.8
+    scalp = skin_texture([(seen_above, face.vertices)], 256, 0).reshape(-1, 3)[about.at]
+    assert np.ptp(scalp[about.hairy > 0.95].mean(0)) < 50 and scalp[about.hairy > 0.95].mean() < 70
+
+
 def test_hair_that_is_not_seen_has_strands_from_the_crown_and_bald_heads_have_none(astronaut):
     picture, face, _ = astronaut
     about, head = texels.texels_of(512), surface.bundled()
     grown = texels.carry(head.hairy[:, None], about)[:, 0] > 0.95
-    behind = np.flatnonzero(grown & (about.places[:, 2] < -0.14) & (about.places[:, 1] < 0.04))
+    behind = np.flatnonzero(grown & (about.places[:, 2] < -0.128) & (about.places[:, 1] < 0.04))
 
     def unlike(skin, step):
         """How unlike what lies a step (3,) in metres aside is, over the skin's brightness."""
