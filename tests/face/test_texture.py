@@ -1,5 +1,7 @@
 """The photo's skin in the UV map: exact where it is seen, plausible where it is not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import spatial
@@ -8,6 +10,7 @@ from skimage import data
 from synergy_blender.face import (
     albedo,
     beard,
+    brows,
     cover,
     glasses,
     head_model,
@@ -202,13 +205,18 @@ def nothing_before_it(monkeypatch):
     monkeypatch.setattr(cover, "covered", lambda *seen: None)
 
 
-def test_hair_is_not_taken_for_a_backdrop_of_its_colour(astronaut, nothing_before_it):
-    picture, face, _ = astronaut
+def black_haired(picture, face):
+    """The photo with black hair, and as black a backdrop."""
     head = surface.bundled()
     index, weights = raster.rasterize(face.vertices[:, :2], head.triangles, 512, 512, face.vertices[:, 2])
     hair = (index < 0) | (np.einsum("hwc,hwc->hw", weights, head.hairy[head.triangles[index]]) > 0.5)
     noise = np.random.default_rng(0).normal(0, 3, picture.shape)
-    black = np.where(hair[..., None], [26, 22, 20] + noise, picture).clip(0, 255).astype(np.uint8)
+    return np.where(hair[..., None], [26, 22, 20] + noise, picture).clip(0, 255).astype(np.uint8)
+
+
+def test_hair_is_not_taken_for_a_backdrop_of_its_colour(astronaut, nothing_before_it):
+    picture, face, _ = astronaut
+    head, black = surface.bundled(), black_haired(picture, face)
     about = texels.texels_of(256)
     scalp = skin_texture([(black, face.vertices)], 256).reshape(-1, 3)[about.at]
     grown = texels.carry(head.hairy[:, None], about)[:, 0] > 0.95
@@ -482,17 +490,35 @@ def test_brows_that_no_photo_shows_are_as_dark_as_hair_lets_expect():
     np.testing.assert_allclose(black[elsewhere], plain[elsewhere])
 
 
+def test_brows_that_no_photo_shows_are_drawn_hair_by_hair_and_those_it_shows_are_not(astronaut, nothing_before_it):
+    picture, face, _ = astronaut
+    about = texels.texels_of(512)
+    at, hairs = brows.drawn(about)
+    x, y, z = about.places.T
+    about_brows = (np.abs(y - 0.013) < 0.014) & (np.abs(x) < 0.06) & (z > -0.04)
+    shown = seen.look(black_haired(picture, face), face.vertices, about)
+    hidden = shown._replace(
+        **{k: replace(getattr(shown, k), trust=getattr(shown, k).trust * ~about_brows[getattr(shown, k).rows])
+           for k in ("here", "there")}
+    )  # fmt: skip
+    before, after = (texture.synthesise([look], about)[0].mean(1) for look in (shown, hidden))
+    brow, hairs = at[hairs > 0], hairs[hairs > 0]
+    assert np.corrcoef(after[brow], hairs)[0, 1] < -0.7  # dark where a hair is
+    assert abs(np.corrcoef(before[brow], hairs)[0, 1]) < 0.5
+    assert after[brow].mean() < 0.9 * after[(np.abs(x) < 0.004) & (np.abs(y - 0.015) < 0.004) & (z > 0)].mean()
+
+
 def test_hair_that_a_hat_hides_is_as_dark_as_brows_let_expect():
     head, cheeks = surface.bundled(), np.array([200.0, 160, 140])
-    brows = texture._brows(head) > 0.5
+    there = texture._brows(head) > 0.5
 
     def hair(colour):
-        known = np.where(brows[:, None], colour, 0).astype(np.float32)
-        return texture._usual(known, brows.astype(float), cheeks, head)[1]
+        known = np.where(there[:, None], colour, 0).astype(np.float32)
+        return texture._usual(known, there.astype(float), cheeks, head)[1]
 
     dark, skin = hair([90.0, 70, 60]), hair(cheeks)
     assert (dark < -1.2).all() and np.abs(skin).max() < 1e-6
-    assert texture._usual(np.zeros((len(brows), 3), np.float32), np.zeros(len(brows)), cheeks, head)[1] is None
+    assert texture._usual(np.zeros((len(there), 3), np.float32), np.zeros(len(there)), cheeks, head)[1] is None
 
 
 def test_a_bright_patch_on_a_cheek_is_taken_for_light(astronaut, monkeypatch):
