@@ -9,7 +9,7 @@ from training.embed_landmarks import IBUG_68
 from training.fit_landmarks import LandmarkModel
 from training.train import Crops
 
-PROFILES = 12_000  # rendered crops used beside the portraits
+PROFILES = 24_000  # rendered crops used beside the portraits
 FACE_FREE = 0.5  # share of the backgrounds that are face-free pictures, once these were fetched
 PHOTO_SIZE = 320  # longer side of a portrait in memory
 TURNED = 0.15  # share of the faces that lie any way up

@@ -45,7 +45,8 @@ def looked_at(half, pictures):
             if face.score >= faces.CERTAIN:
                 rows.append([face.score, face.score, 0.0, 0.0, *face.centre, face.side])
                 continue
-            once, score = faces.doubted(picture, face, network.load()), faces.considered(picture, face, find)
+            score = faces.considered(picture, face, find)
+            once = faces.doubted(picture, face, network.load(), score)
             error, square, closer = once.view.errors.mean(), faces.square_of(once), 0.0
             if face.score >= faces.PROPOSED <= score and error < faces.enough(score, max(ERRORS)):
                 closer = faces.closer(picture, face, square).view.errors.mean()

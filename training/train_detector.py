@@ -24,6 +24,8 @@ from training.run import Run, in_background, keep_memory
 
 CANVAS = 256
 MEASURED = 24  # batches, and pictures in each, on which the norms of shipped weights are measured
+LITTLE = 0.1  # what a residual block adds at first, times what a norm lets through
+SCORES = 3  # weight of the scores' loss: squares are set right by what looks at them
 DECAY_SHARE = 0.3  # of the run, in which the rate falls
 SMALLEST, LARGEST = 11, 210  # side of a face's square on the canvas
 SIDES = ((0, 44), (34, 100), (80, 10**6))  # sides that each level must find; where ranges overlap both do
@@ -44,6 +46,17 @@ class Network(nn.Module):
                 read.append(outputs)
         self.blocks = nn.ModuleList(blocks)
         width = runtime.WIDTH
+        self.deeper = nn.ModuleList(
+            nn.ModuleList(
+                nn.Sequential(
+                    convolution(outputs, outputs, 3, groups=outputs), convolution(outputs, outputs, 1, activation=False)
+                )
+                for _ in range(count)
+            )
+            for outputs, count in zip(read, runtime.DEEPER, strict=True)
+        )
+        for block in (block for level in self.deeper for block in level):
+            nn.init.constant_(block[1][1].weight, LITTLE)
         self.lateral = nn.ModuleList(nn.Conv2d(outputs, width, 1) for outputs in read)
         self.head = nn.ModuleList(
             nn.Sequential(
@@ -63,6 +76,8 @@ class Network(nn.Module):
         for block, (_, _, is_level) in zip(self.blocks, runtime.BLOCKS, strict=True):
             x = block(x)
             if is_level:
+                for more in self.deeper[len(read)]:
+                    x = x + more(x)
                 read.append(x)
         merged, outputs = None, []
         for level in reversed(range(len(read))):
@@ -79,6 +94,10 @@ class Network(nn.Module):
         for i, block in enumerate(self.blocks):
             yield f"block{i:02d}_depthwise", block[0]
             yield f"block{i:02d}_project", block[1]
+        for level, blocks in enumerate(self.deeper):
+            for k, block in enumerate(blocks):
+                yield f"deeper{level}{k}_depthwise", block[0]
+                yield f"deeper{level}{k}_project", block[1]
         for level, (lateral, head) in enumerate(zip(self.lateral, self.head, strict=True)):
             yield f"lateral{level}", lateral
             yield f"head{level}_depthwise", head[0]
@@ -144,11 +163,14 @@ def batches(size, seed, turned):
 
 
 def begin_with_shipped(network, turned):
-    """Go on from the weights the add-on ships, with batch norms measured on composed pictures."""
-    weights, stream = runtime.load().weights, batches(MEASURED, 10**5, turned)
+    """Go on from the weights the add-on ships, with batch norms measured on composed pictures; blocks that those lack
+    begin by adding little."""
+    weights, stream = assets.load(sources.ASSETS / "detector.npz", "face detector"), batches(MEASURED, 10**5, turned)
     seen = [torch.as_tensor(next(stream)[0]).permute(0, 3, 1, 2).float() / 127.5 - 1 for _ in range(MEASURED)]
     pairs = []
     for name, layer in network.layers():
+        if f"{name}_weight" not in weights:
+            continue
         unfold.take(layer, weights[f"{name}_weight"], weights[f"{name}_bias"])
         if isinstance(layer, nn.Sequential):
             pairs.append((layer[0], layer[1]))
@@ -222,7 +244,7 @@ def main():
         with torch.autocast(device.type, torch.bfloat16):
             outputs = network(x)
         score, square = loss_of(outputs, levels[: len(outputs)], levels[len(outputs) :])
-        return score + square, {"score": score, "square": square}, None
+        return SCORES * score + square, {"score": score, "square": square}, None
 
     while run.step < run.steps:
         pictures, levels = next(stream)

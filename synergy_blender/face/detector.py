@@ -14,6 +14,7 @@ BLOCKS = [
     (96, 2, False), (96, 1, False), (96, 1, True), (128, 2, False), (128, 1, False), (128, 1, True),
 ]  # fmt: skip
 LEVELS = (8, 16, 32)  # picture pixels per cell
+DEEPER = (2, 2, 2)  # residual blocks at each level, before it is read
 WIDTH = 48  # channels of the merged levels
 OUTPUTS = 4  # score, x and y from the cell's centre in cells, log2 of the side over four cells
 SIZE = 640  # the picture is looked at with its longer side so many pixels long, and half as many
@@ -41,6 +42,10 @@ def shapes():
         table[f"block{i:02d}_project_weight"], table[f"block{i:02d}_project_bias"] = (inputs, outputs), (outputs,)
         inputs = outputs
         if read:
+            for k in range(DEEPER[level]):
+                name = f"deeper{level}{k}"
+                table[f"{name}_depthwise_weight"], table[f"{name}_depthwise_bias"] = (3, 3, outputs), (outputs,)
+                table[f"{name}_project_weight"], table[f"{name}_project_bias"] = (outputs, outputs), (outputs,)
             table[f"lateral{level}_weight"], table[f"lateral{level}_bias"] = (outputs, WIDTH), (WIDTH,)
             table[f"head{level}_depthwise_weight"], table[f"head{level}_depthwise_bias"] = (3, 3, WIDTH), (WIDTH,)
             table[f"head{level}_hidden_weight"], table[f"head{level}_hidden_bias"] = (WIDTH, WIDTH), (WIDTH,)
@@ -70,6 +75,9 @@ class Detector:
         for i, (_, stride, is_level) in enumerate(BLOCKS):
             x = layers.clip6(dense(spread(x, f"block{i:02d}_depthwise", stride), f"block{i:02d}_project"))
             if is_level:
+                for k in range(DEEPER[len(read)]):
+                    name = f"deeper{len(read)}{k}"
+                    x += dense(spread(x, f"{name}_depthwise"), f"{name}_project")
                 read.append(x)
         merged, outputs = None, []
         for level in reversed(range(len(LEVELS))):

@@ -6,12 +6,12 @@ from . import crop, detector, look, network
 
 CERTAIN, PROPOSED = 0.95, 0.5  # scores of the detector
 NEAR, ALIKE = 0.4, 0.7  # of its side, and logarithm to base 2: where and how large a face is found again
-TURNED = 0.7  # score from which a doubtful face is looked at whichever way up it may be
+TURNED = 0.7  # score of both looks from which a doubtful face is looked at whichever way up it may be
 MOST = 16  # doubtful ones that are looked at, the likeliest: each costs as much as a face
 # Mean errors expected of the points, crop pixels, up to which an even chance becomes a face, at the first look and as
 # the geometric mean of that and the closer one, and the power of the odds that they grow with: chosen for few false
 # alarms on pictures without faces (`training.doubtful_faces`).
-RECOGNISED, SEEN, POWER = 4.0, 4.6, 0.8
+RECOGNISED, SEEN, POWER = 3.6, 4.6, 0.8
 
 
 def find(image):
@@ -32,7 +32,7 @@ def find(image):
         score = considered(image, face, seek)
         if score < PROPOSED:
             return None
-        seen = doubted(image, face, regress)
+        seen = doubted(image, face, regress, score)
         error = seen.view.errors.mean()
         if error >= enough(score, RECOGNISED):
             return None
@@ -54,9 +54,9 @@ def considered(image, face, seek):
     return float(odds / (1 + odds))
 
 
-def doubted(image, face, regress):
-    """A Look at a detector's Face that may be none."""
-    return look.first(image, face, regress, look.DOUBT if face.score > TURNED else np.inf)
+def doubted(image, face, regress, score):
+    """A Look at a detector's Face that may be none, with a `score` 0..1 of both its looks."""
+    return look.first(image, face, regress, look.DOUBT if score > TURNED else np.inf)
 
 
 def square_of(seen):
