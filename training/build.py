@@ -71,6 +71,7 @@ DETECTORS = (
     ("--name", "detector2", "--from-shipped", "--pictures", "190000", "--rate", "2e-3"),
     ("--name", "detector3", "--from-shipped", "--pictures", "96000", "--rate", "2e-3"),
     ("--name", "detector6", "--from-shipped", "--pictures", "112000", "--rate", "2e-3", "--turned", "0.4"),
+    ("--name", "deeper", "--from-shipped", "--pictures", "320000", "--rate", "2e-3", "--turned", "0.25"),
 )
 REFINED = ("--first", "101", "--count", "57000")  # crops that the refinement learns from, then sharper ones
 SHARP = ("--first", "401", "--count", "45000", "--coarse", "0.15", "--kind", "sharp")
