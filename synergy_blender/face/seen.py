@@ -234,11 +234,11 @@ def _hair_before(backdrop, seen, texels):
     """A function from what is Seen of the texels to 0 where hair grows but the colour is one of the `backdrop` (n, 3)
     rather than of hair or skin, 1 elsewhere (m,)."""
     grows = texels.hairy[seen.rows]
-    hair = np.flatnonzero((grows > 0.8) & (seen.normal[:, 2] > INSIDE[1]) & (seen.trust > DOUBTFUL))
-    if len(hair) < 200:
+    grown = np.flatnonzero((grows > 0.8) & (seen.normal[:, 2] > INSIDE[1]) & (seen.trust > DOUBTFUL))
+    if len(grown) < 200:
         return _anything
     bare = np.flatnonzero((grows < 0.2) & (seen.trust > 0.8))
-    some, bare = (rows[:: max(1, len(rows) // SKIN_SAMPLES)] for rows in (hair, bare))
+    some, bare = (rows[:: max(1, len(rows) // SKIN_SAMPLES)] for rows in (grown, bare))
     bins = _bins(seen.colour[some])
     behind, skin = _shares(_bins(backdrop)), _shares(_bins(seen.colour[bare]))
     counts = np.ones(len(bins), np.float32)
