@@ -1,10 +1,17 @@
-"""Brows that no photo shows, hair by hair, as the mean head has them: usual skin knows them as a broad shade only."""
+"""Brows: the broad shade that usual skin has of them, and hair by hair where no photo shows any."""
 
 from functools import lru_cache
 
 import numpy as np
 
 from .skin import ramp
+from .strands import STEPS, between, pieced
+from .texels import carry
+
+# usual brows' log brightness, and the share of hair's that dark-haired people's have; where they are: metres from the
+# middle and heights from which on and up to which
+USUAL, OF_HAIR, WHERE = -0.2, 0.5, ((0.006, 0.012), (0.008, 0.012), (0.03, 0.045))
+DRAWN = 1.5  # how dark hairs that are drawn are, over how dark shaded brows would be
 
 # along a brow, metres from the middle: its height on the mean head, half of its breadth, how steeply its hairs rise
 ALONG = [0.009, 0.013, 0.02, 0.03, 0.04, 0.047, 0.053]
@@ -15,9 +22,30 @@ DENSER, SPARSER = (0.008, 0.019), (0.046, 0.053)  # metres from the middle betwe
 SOFT = 0.0022  # metres over which a brow's edge passes into skin
 BEFORE = -0.03  # depth on the mean head before which brows are
 THICK, LONG = 0.00045, 0.004  # metres across and along a hair
-HAIRS, PIECES = 256, 32  # that differ
+HAIRS, PIECES = 256, 12  # that differ; an even number
 APART = 0.65  # how much they differ, over how dark brows are
 WITHIN = 0.5  # how far hairs at the edge are longer or shorter, over the edge's softness
+
+
+@lru_cache(maxsize=2)
+def shade(surface):
+    """How far (V,) 0..1 each vertex is of the brows as usual skin has them."""
+    x, y, z = surface.mean.T
+    there = ramp(np.abs(x), *WHERE[0]) * ramp(y, *WHERE[1]) * (1 - ramp(y, *WHERE[2])) * (z > BEFORE)
+    return there * np.clip(np.log(surface.usual).mean(1) / USUAL, 0, 1)
+
+
+def darker(hair):
+    """The logarithm by which brows are darker than usual ones beside `hair` whose log colour differs from the skin's by
+    so much (3,), or None."""
+    return 0.0 if hair is None else min(0, OF_HAIR * hair.mean() - USUAL)
+
+
+@lru_cache(maxsize=1)
+def _table():
+    """How brows' hairs differ on their way (HAIRS, STEPS), about 0 and by about 1."""
+    rng = np.random.default_rng(0)
+    return pieced(rng.standard_normal((HAIRS, PIECES)), rng.random(HAIRS))
 
 
 @lru_cache(maxsize=2)
@@ -31,23 +59,19 @@ def drawn(texels):
     steps = np.linspace(ALONG[0], ALONG[-1], 200)
     risen = np.cumsum(np.interp(steps, ALONG, RISE)) * (steps[1] - steps[0])
     across = (up - np.interp(side, steps, risen)) / THICK / np.sqrt(1 + np.interp(side, ALONG, RISE) ** 2)
-    hair = _mixed(across + 1000 * (x[rows] > 0), side / LONG)
+    offset = HAIRS * (1 + 0.5 * (x[rows] > 0))  # the sides differ, and none is negative
+    hair = between(_table(), across + offset, (side * (STEPS / (PIECES * LONG))).astype(int) % STEPS)
     edge = np.interp(side, ALONG, BREADTH) - np.abs(up) + SOFT * WITHIN * hair
     dense = ramp(side, *DENSER) * (1 - ramp(side, *SPARSER)) * ramp(edge, -SOFT / 2, SOFT / 2)
     return rows, (dense * (1 + APART * hair).clip(0)).astype(np.float32)
 
 
-def _mixed(across, along):
-    """What hairs differ by (m,) at places (m,) across and along them, between hairs and their pieces."""
-    table = np.random.default_rng(0).standard_normal((HAIRS, PIECES))
-    strand = np.floor(across).astype(int)
-    start = along + np.random.default_rng(1).random(HAIRS)[strand % HAIRS]
-    piece = np.floor(start).astype(int)
-
-    def at(strand):
-        share = start - piece
-        low, high = (table[strand % HAIRS, (piece + k) % PIECES] for k in (0, 1))
-        return low + share * (high - low)
-
-    share = across - strand
-    return at(strand) + share * (at(strand + 1) - at(strand))
+def draw(skin, dark, rows, detailed, texels):
+    """Gives `skin` (m, 3) on neighbouring `rows` of the texels the hairs of brows, `dark` (V,) by a logarithm, in
+    place, as far as they are not `detailed` (m,)."""
+    at, hairs = drawn(texels)
+    some = slice(*np.searchsorted(at, [rows[0], rows[-1] + 1]))
+    at, hairs = at[some], hairs[some]
+    here = at - rows[0]
+    log = DRAWN * carry(dark[:, None], texels, at)[:, 0] * hairs * (1 - detailed[here])
+    skin[here] *= np.exp(log)[:, None]

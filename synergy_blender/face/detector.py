@@ -38,20 +38,26 @@ def shapes():
     table = {"stem_weight": (27, STEM), "stem_bias": (STEM,)}
     inputs, level = STEM, 0
     for i, (outputs, _, read) in enumerate(BLOCKS):
-        table[f"block{i:02d}_depthwise_weight"], table[f"block{i:02d}_depthwise_bias"] = (3, 3, inputs), (inputs,)
-        table[f"block{i:02d}_project_weight"], table[f"block{i:02d}_project_bias"] = (inputs, outputs), (outputs,)
+        table |= _separable(f"block{i:02d}", inputs, outputs)
         inputs = outputs
         if read:
             for k in range(DEEPER[level]):
-                name = f"deeper{level}{k}"
-                table[f"{name}_depthwise_weight"], table[f"{name}_depthwise_bias"] = (3, 3, outputs), (outputs,)
-                table[f"{name}_project_weight"], table[f"{name}_project_bias"] = (outputs, outputs), (outputs,)
+                table |= _separable(f"deeper{level}{k}", outputs, outputs)
             table[f"lateral{level}_weight"], table[f"lateral{level}_bias"] = (outputs, WIDTH), (WIDTH,)
             table[f"head{level}_depthwise_weight"], table[f"head{level}_depthwise_bias"] = (3, 3, WIDTH), (WIDTH,)
             table[f"head{level}_hidden_weight"], table[f"head{level}_hidden_bias"] = (WIDTH, WIDTH), (WIDTH,)
             table[f"head{level}_output_weight"], table[f"head{level}_output_bias"] = (WIDTH, OUTPUTS), (OUTPUTS,)
             level += 1
     return table
+
+
+def _separable(name, inputs, outputs):
+    return {
+        f"{name}_depthwise_weight": (3, 3, inputs),
+        f"{name}_depthwise_bias": (inputs,),
+        f"{name}_project_weight": (inputs, outputs),
+        f"{name}_project_bias": (outputs,),
+    }
 
 
 class Detector:
@@ -68,16 +74,18 @@ class Detector:
         def spread(x, name, stride=1):
             return layers.clip6(layers.depthwise(x, w[f"{name}_weight"], w[f"{name}_bias"], stride))
 
+        def separable(x, name, stride=1):
+            return dense(spread(x, f"{name}_depthwise", stride), f"{name}_project")
+
         x = np.multiply(picture, 1 / 127.5, dtype=np.float32)
         x -= 1
         x = layers.clip6(layers.full(x, w["stem_weight"], w["stem_bias"]))
         read = []
         for i, (_, stride, is_level) in enumerate(BLOCKS):
-            x = layers.clip6(dense(spread(x, f"block{i:02d}_depthwise", stride), f"block{i:02d}_project"))
+            x = layers.clip6(separable(x, f"block{i:02d}", stride))
             if is_level:
                 for k in range(DEEPER[len(read)]):
-                    name = f"deeper{len(read)}{k}"
-                    x += dense(spread(x, f"{name}_depthwise"), f"{name}_project")
+                    x += separable(x, f"deeper{len(read)}{k}")
                 read.append(x)
         merged, outputs = None, []
         for level in reversed(range(len(LEVELS))):

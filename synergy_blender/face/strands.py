@@ -18,12 +18,12 @@ def _table():
     """How bright every strand is on its way (STRANDS, STEPS), about 0 and by about 1."""
     rng = np.random.default_rng(0)
     return sum(
-        share * _along(rng.standard_normal((count, length)), rng.random(count)).repeat(STRANDS // count, axis=0)
+        share * pieced(rng.standard_normal((count, length)), rng.random(count)).repeat(STRANDS // count, axis=0)
         for share, count, length in zip(SHARES, (STRANDS, STRANDS // LOCK), LENGTHS, strict=True)
     ).astype(np.float32)
 
 
-def _along(values, starts):
+def pieced(values, starts):
     """Values (n, k) along every strand, begun somewhere, at all steps (n, STEPS), smooth in between."""
     count, length = values.shape
     at = length * (np.arange(STEPS) / STEPS + starts[:, None])
@@ -53,9 +53,15 @@ def strands(places):
     for wide, often in WAVES:
         around += np.float32(wide) * np.sin(np.float32(often) * along + 3 * np.sin(2 * around))
     across = around * np.float32(STRANDS / (2 * np.pi)) + 2 * STRANDS
+    step = (along * np.float32(STEPS / np.pi)).astype(np.int32).clip(0, STEPS - 1)
+    return between(_table(), across, step) * np.minimum(away / np.float32(CLOSE), 1)
+
+
+def between(table, across, step):
+    """What a table (strands, STEPS) has at places across (n,), none negative, between strands, and steps (n,) along."""
     strand = across.astype(np.int32)
     share = across - strand
-    step = (along * np.float32(STEPS / np.pi)).astype(np.int32).clip(0, STEPS - 1)
-    flat, row = _table().ravel(), strand % STRANDS * STEPS + step
-    beside = (strand + 1) % STRANDS * STEPS + step
-    return (flat[row] * (1 - share) + flat[beside] * share) * np.minimum(away / np.float32(CLOSE), 1)
+    count = len(table)
+    flat, row = table.ravel(), strand % count * STEPS + step
+    beside = (strand + 1) % count * STEPS + step
+    return flat[row] * (1 - share) + flat[beside] * share

@@ -26,10 +26,6 @@ HAIR_ENOUGH, HAIR_SHARE = 8, 0.1  # vertices under hair, and the share seen of e
 # of such brightness over the skin's, of fair hair, which lies in its own shadow; below which share of hair it may be
 # what lies behind
 HAIR_UNLIKE, COLOUR_TELLS, HAIR_LIT, BAND, FAIR, BEHIND = 0.3, 3.0, (0.5, 0.65), 0.3, (-1.3, -0.8), 0.6
-# usual brows' log brightness, and the share of hair's that dark-haired people's have; where they are: metres from the
-# middle and heights from which on and up to which, and the depth before which
-BROW, BROW_OF_HAIR, BROWS = -0.2, 0.5, ((0.006, 0.012), (0.008, 0.012), (0.03, 0.045), -0.03)
-DRAWN = 1.5  # how dark hairs of brows that are drawn are, over how dark shaded ones would be
 STRAND = 0.14  # spread of the logarithm of strands' brightness
 BALD = 0.1, 0.3  # lengths of the difference of hair's log colour to skin's, of none and of surely hair
 WISPS = 1.0  # how much of the hair's colour those have at the hairline that are a spread brighter
@@ -78,8 +74,8 @@ def synthesise(looks, texels):
     both_ways = spread(both_ways, shown | shown[partner], surface)
     off = both_ways + spread(off - both_ways, shown, surface)
     unseen = 1 - np.maximum(share, share[partner])  # brows there are drawn, not shaded
-    dark = (BROW + _darker_brows(hair)) * unseen
-    usual = usual - (dark * _brows(surface))[:, None]
+    dark = (brows.USUAL + brows.darker(hair)) * unseen
+    usual = usual - (dark * brows.shade(surface))[:, None]
     plain, low = np.exp(usual + off), np.where((share_low > 0)[:, None], low, 0)
     detail = grain.of_cheek(colour, trust, lambda rows: carry(plain, texels, rows), texels)
     if detail is not None:
@@ -91,7 +87,7 @@ def synthesise(looks, texels):
         detailed = np.maximum(trust[some], trust_flipped[some])
         if hair is not None:
             around *= _growing(hair, rows, detailed, texels)
-        _draw_brows(around, dark, rows, detailed, texels)
+        brows.draw(around, dark, rows, detailed, texels)
         if detail is not None:
             _grain_on(around, detail, rows, detailed, texels)
         other = np.flatnonzero((trust_flipped[some] > 0) & (trust[some] < 1))
@@ -110,16 +106,17 @@ def _usual(known, share, cheeks, surface):
     where the `share` (V,) of them that was seen is not nothing; and by how much hair differs (3,), or None."""
     usual, hairy, skin = np.log(cheeks * surface.usual), surface.hairy, np.log(cheeks)
     seen = np.log(np.maximum(known[(share > HAIR_SHARE) & (hairy > 0.8)], 4))
-    brows = np.log(np.maximum(known[(share > 0.5) & (_brows(surface) > 0.5)], 4))
+    shade = brows.shade(surface)
+    of_brows = np.log(np.maximum(known[(share > 0.5) & (shade > 0.5)], 4))
     if len(seen) >= HAIR_ENOUGH:
         colour = _of_hair(seen, skin)
-    elif len(brows) >= HAIR_ENOUGH:  # under a hat, or beyond the photo
-        off = np.median(brows, axis=0) - skin
-        colour = skin + off + (1 / BROW_OF_HAIR - 1) * off.mean()
+    elif len(of_brows) >= HAIR_ENOUGH:  # under a hat, or beyond the photo
+        off = np.median(of_brows, axis=0) - skin
+        colour = skin + off + (1 / brows.OF_HAIR - 1) * off.mean()
     else:
         return usual, None
     hair = colour - skin
-    usual += _brows(surface)[:, None] * _darker_brows(hair)
+    usual += shade[:, None] * brows.darker(hair)
     return usual + hairy[:, None] * (colour - usual), hair
 
 
@@ -137,30 +134,6 @@ def _of_hair(seen, skin):
     middle = HAIR_LIT[0] + np.ptp(HAIR_LIT) * ramp(np.median(brighter[hair]), *FAIR)
     low, high = np.quantile(brighter[hair], [middle - BAND / 2, middle + BAND / 2])
     return np.median(seen[hair & (brighter >= low) & (brighter <= high)], axis=0)
-
-
-def _brows(surface):
-    """How far (V,) 0..1 each vertex is of the brows as usual skin has them."""
-    x, y, z = surface.mean.T
-    there = ramp(np.abs(x), *BROWS[0]) * ramp(y, *BROWS[1]) * (1 - ramp(y, *BROWS[2])) * (z > BROWS[3])
-    return there * np.clip(np.log(surface.usual).mean(1) / BROW, 0, 1)
-
-
-def _darker_brows(hair):
-    """The logarithm by which brows are darker than usual ones beside `hair` whose log colour differs from the skin's by
-    so much (3,), or None."""
-    return 0.0 if hair is None else min(0, BROW_OF_HAIR * hair.mean() - BROW)
-
-
-def _draw_brows(skin, dark, rows, detailed, texels):
-    """Gives `skin` (m, 3) on neighbouring `rows` of the texels the hairs of brows, `dark` (V,) by a logarithm, in
-    place, as far as they are not `detailed` (m,)."""
-    at, hairs = brows.drawn(texels)
-    some = slice(*np.searchsorted(at, [rows[0], rows[-1] + 1]))
-    at, hairs = at[some], hairs[some]
-    here = at - rows[0]
-    log = DRAWN * carry(dark[:, None], texels, at)[:, 0] * hairs * (1 - detailed[here])
-    skin[here] *= np.exp(log)[:, None]
 
 
 def _growing(hair, rows, detailed, texels):
